@@ -15,7 +15,8 @@ namespace kindling::base {
 // The one queue between threads: many producers, many consumers.
 //
 // Threads: safe from any.
-// Limits:  holds at most `capacity` items; TryPush on a full queue drops the new item and counts it.
+// Limits:  holds at most `capacity` items; TryPush on a full queue drops the new item and counts
+// it.
 template <typename T>
 class BoundedQueue {
  public:
@@ -59,9 +60,7 @@ class BoundedQueue {
   }
 
  private:
-  bool ReadyLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return closed_ || !items_.empty();
-  }
+  bool ReadyLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return closed_ || !items_.empty(); }
 
   const size_t capacity_;
   mutable absl::Mutex mu_;

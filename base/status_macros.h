@@ -6,11 +6,11 @@
 #include "absl/status/statusor.h"
 
 // Returns from the enclosing function with the status of `expr` unless it is OK.
-#define RETURN_IF_ERROR(expr)                                   \
-  do {                                                          \
-    if (absl::Status kd_status_ = (expr); !kd_status_.ok()) {   \
-      return kd_status_;                                        \
-    }                                                           \
+#define RETURN_IF_ERROR(expr)                                 \
+  do {                                                        \
+    if (absl::Status kd_status_ = (expr); !kd_status_.ok()) { \
+      return kd_status_;                                      \
+    }                                                         \
   } while (false)
 
 #define KD_STATUS_CONCAT_INNER(a, b) a##b
