@@ -1,46 +1,36 @@
 """Protobuf and gRPC C++ code from Debian's protoc."""
 
-def kd_proto_library(name, srcs, deps = [], proto_deps = [], grpc = False, visibility = None):
-    """cc_library `name` from `srcs`; include paths are the workspace's (api/ is the import root).
+def kd_proto_library(name, srcs, deps = [], imports = [], grpc = False, visibility = None):
+    """cc_library `name` from .proto files of package //api; included as "kindling/v1/x.pb.h".
 
     Args:
+      name: the library.
       srcs: .proto files below api/.
-      deps: cc targets made by this macro.
-      proto_deps: .proto file labels imported by srcs.
+      deps: libraries made by this macro whose files srcs import.
+      imports: those .proto files.
       grpc: also generate services.
+      visibility: of the library.
     """
-    headers = []
-    sources = []
-    command = "protoc -Iapi --cpp_out=$(RULEDIR)/IMPORT_UP "
-    gen_srcs = srcs + proto_deps
-    outs = []
-    for src in srcs:
-        stem = src[:-len(".proto")]
-        headers.append(stem + ".pb.h")
-        sources.append(stem + ".pb.cc")
-        if grpc:
-            headers.append(stem + ".grpc.pb.h")
-            sources.append(stem + ".grpc.pb.cc")
-    outs = headers + sources
-    root = "$(GENDIR)/api"
-    command = "protoc -Iapi --cpp_out=" + root
+    suffixes = [".pb"] + ([".grpc.pb"] if grpc else [])
+    stems = [src[:-len(".proto")] for src in srcs]
+    headers = [stem + suffix + ".h" for stem in stems for suffix in suffixes]
+    sources = [stem + suffix + ".cc" for stem in stems for suffix in suffixes]
+    command = "protoc -Iapi --cpp_out=$(RULEDIR)"
     if grpc:
-        command += " --grpc_out=" + root + " --plugin=protoc-gen-grpc=/usr/bin/grpc_cpp_plugin"
-    command += "".join([" $(location %s)" % s for s in srcs])
+        command += " --grpc_out=$(RULEDIR) --plugin=protoc-gen-grpc=/usr/bin/grpc_cpp_plugin"
     native.genrule(
         name = name + "_gen",
-        srcs = gen_srcs,
-        outs = outs,
-        cmd = command,
+        srcs = srcs + imports,
+        outs = headers + sources,
+        cmd = command + "".join([" $(location %s)" % src for src in srcs]),
         message = "Generating C++ for",
     )
     native.cc_library(
         name = name,
         srcs = sources,
         hdrs = headers,
-        # Messages are included as "kindling/v1/x.pb.h".
-        includes = ["/".join([".."] * len(native.package_name().split("/")[1:])) or "."],
-        copts = ["-w"],
-        deps = deps + (["@system//:grpc"] if grpc else ["@system//:protobuf"]),
+        includes = ["."],
+        copts = ["-w", "-O1"],
+        deps = deps + ["@system//:grpc" if grpc else "@system//:protobuf"],
         visibility = visibility,
     )

@@ -1,0 +1,153 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/protocol.h"
+
+// Everything the agent learns from outside, in the form that the pipeline consumes, a recording
+// stores and a replay gives back. Not the kernel's wire structs: those may change with the BPF
+// programs.
+namespace kindling::agent {
+
+// Names one connection for the life of the agent; never reused. 0 is none.
+using ConnId = uint64_t;
+
+struct IpAddress {
+  std::array<uint8_t, 16> bytes{};  // IPv4 in the first four
+  uint8_t size = 0;                 // 0: none, 4 or 16
+  auto operator<=>(const IpAddress&) const = default;
+};
+// "10.0.0.1", "fe80::1"; IPv4-mapped IPv6 prints as IPv4; "" for none.
+std::string ToString(const IpAddress& address);
+
+// How a connection came to be known.
+enum class ConnOrigin : uint8_t {
+  kConnect = 1,    // seen connecting
+  kAccept = 2,     // seen being accepted
+  kFound = 3,      // was open when the agent started
+  kFirstData = 4,  // first seen when it carried data
+};
+
+struct ConnOpen {
+  ConnId id = 0;
+  int64_t boot_ns = 0;
+  ConnOrigin origin = ConnOrigin::kFirstData;
+  model::Transport transport = model::Transport::kUnknown;
+  model::Side side = model::Side::kUnknown;  // kUnknown: to be inferred from the bytes
+  uint32_t netns = 0;                        // inode number of the network namespace
+  IpAddress local;
+  IpAddress remote;  // none for an unconnected UDP socket: see DataEvent::remote
+  uint16_t local_port = 0;
+  uint16_t remote_port = 0;
+  std::string unix_path;    // path of the listener, '@' first for an abstract one; empty if none
+  uint64_t unix_inode = 0;  // of this socket and of its peer: joins both ends of AF_UNIX
+  uint64_t unix_peer_inode = 0;
+  uint32_t tgid = 0;  // the process that used it first; 0: not known yet
+  uint32_t tid = 0;
+  int64_t connect_duration_ns = 0;  // SYN to established, or time in the accept queue; 0: unknown
+  // Stream positions at which capture begins: bytes sent and received before.
+  uint64_t sent_bytes = 0;
+  uint64_t received_bytes = 0;
+};
+
+// A connect that failed; the connection never opens.
+struct ConnectFailure {
+  int64_t boot_ns = 0;
+  model::Transport transport = model::Transport::kTcp;
+  uint32_t netns = 0;
+  IpAddress local;
+  IpAddress remote;
+  uint16_t remote_port = 0;
+  uint32_t tgid = 0;
+  int32_t error = 0;  // errno
+  int64_t duration_ns = 0;
+};
+
+// The kernel's own per-socket counters, which do not pass through the rings. Cumulative.
+struct ConnCounters {
+  ConnId id = 0;
+  int64_t boot_ns = 0;
+  uint64_t sent_bytes = 0;
+  uint64_t received_bytes = 0;
+  uint32_t turns = 0;   // how often the direction changed, 1 for the first byte
+  bool closed = false;  // the socket is gone: the last word on this connection
+};
+
+enum class Direction : uint8_t { kSent = 1, kReceived = 2 };  // as seen by the socket's owner
+
+// One successful read or write call on a socket.
+// Lifetime: `bytes` is valid only during OnData().
+struct DataEvent {
+  ConnId id = 0;
+  int64_t boot_ns = 0;  // when the call returned
+  Direction direction = Direction::kSent;
+  uint64_t position = 0;  // stream offset of the first byte; for datagrams a running byte count
+  uint32_t size = 0;      // bytes the call moved
+  std::span<const std::byte> bytes;  // the captured head, at most `size`; empty for a filler
+  uint32_t tcp_seq = 0;              // absolute TCP sequence of the first byte; 0 if not TCP
+  uint32_t turn = 0;                 // kernel's turn counter with this call included
+  uint32_t tgid = 0;
+  uint32_t tid = 0;
+  uint64_t execution_unit = 0;  // 0: the thread
+  // Peer of a datagram on an unconnected socket; none otherwise.
+  IpAddress remote;
+  uint16_t remote_port = 0;
+};
+
+// A socket that listens, or a bound UDP socket that received first: names the server of an address.
+struct ListenEvent {
+  int64_t boot_ns = 0;
+  model::Transport transport = model::Transport::kTcp;
+  uint32_t netns = 0;
+  IpAddress local;  // may be the wildcard address
+  uint16_t port = 0;
+  std::string unix_path;
+  uint32_t tgid = 0;
+};
+
+enum class TaskEventKind : uint8_t { kExec = 1, kExit = 2, kOomKill = 3, kFork = 4, kFound = 5 };
+
+struct TaskEvent {
+  int64_t boot_ns = 0;
+  TaskEventKind kind = TaskEventKind::kExec;
+  uint32_t tgid = 0;
+  uint32_t parent_tgid = 0;
+  int32_t wait_status = 0;     // kExit: as wait(2) gives it
+  uint64_t start_boot_ns = 0;  // tells a reused pid apart; 0: unknown
+  std::string comm;
+};
+
+// Loss counters of the kernel side since the programs were loaded; cumulative, sampled at each
+// tick.
+struct KernelLoss {
+  uint64_t control_ring_events = 0;  // control events that found their ring full
+  uint64_t data_ring_events = 0;     // data events that found theirs full
+  uint64_t data_ring_bytes = 0;      // stream bytes those events stood for
+  uint64_t map_full = 0;             // connections not tracked for want of a map entry
+  uint64_t unread_payload = 0;  // calls whose user memory could not be read: counted as fillers
+  bool operator==(const KernelLoss&) const = default;
+};
+
+// Receives events in order: for one connection ConnOpen, then its data by time, then ConnCounters
+// with closed set. Threads: all calls come from one thread.
+class EventSink {
+ public:
+  virtual ~EventSink() = default;
+  virtual void OnConnOpen(const ConnOpen& event) = 0;
+  virtual void OnConnectFailure(const ConnectFailure& event) = 0;
+  virtual void OnConnCounters(const ConnCounters& event) = 0;
+  virtual void OnData(const DataEvent& event) = 0;
+  virtual void OnListen(const ListenEvent& event) = 0;
+  virtual void OnTask(const TaskEvent& event) = 0;
+  virtual void OnKernelLoss(const KernelLoss& loss) = 0;
+  // The only clock of the pipeline. Everything that happened before `boot_ns` and is not lost was
+  // given before this call. `wall_ns` is the wall clock at the same instant.
+  virtual void OnTick(int64_t boot_ns, int64_t wall_ns) = 0;
+};
+
+}  // namespace kindling::agent
