@@ -21,6 +21,7 @@ _LIBRARIES = {
     "gtest_main": ["gtest_main"],
     "libbpf": ["libbpf"],
     "protobuf": ["protobuf"],
+    "re2": ["re2"],
     "rocksdb": ["rocksdb"],
     "yaml_cpp": ["yaml-cpp"],
     "zlib": ["zlib"],
