@@ -32,6 +32,8 @@ kd_bazel() {
 	case $command in
 	build | test | run)
 		mkdir -p "$cache/bazel"
+		# Links that another user's Bazel left here would be taken for folders of the tree.
+		find . -maxdepth 1 -type l -name 'bazel-*' -delete
 		options+=(--disk_cache="$cache/bazel")
 		if [ -n "${CI:-}" ] || [ ! -t 2 ]; then
 			options+=(--color=no --curses=no --noshow_progress)
