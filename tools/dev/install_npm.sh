@@ -4,6 +4,8 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 . tools/dev/common.sh
 
+# npm otherwise trusts only the authorities it brings along, not those of this machine.
+export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
 key=$(cat tools/buf/package.json tools/buf/package-lock.json | sha256sum | cut -c1-16)
 folder=$cache/npm/$key
 if [ ! -e "$folder/done" ]; then

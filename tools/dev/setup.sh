@@ -1,5 +1,6 @@
 #!/bin/bash
-# Installs what is missing. Silent and quick when nothing is.
+# setup.sh [packages|npm|kernels]...: installs what is missing, of everything or of the parts named.
+# Silent and quick when nothing is missing.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 . tools/dev/common.sh
@@ -26,10 +27,15 @@ missing_packages() {
 	printf '%s\n' "${wanted[@]}" | grep -vxF -f <(printf '%s\n' "$installed") || true
 }
 
-mapfile -t missing < <(missing_packages)
-if [ ${#missing[@]} -gt 0 ]; then
-	as_root tools/dev/install_packages.sh "${missing[@]}"
-fi
-
-tools/dev/install_npm.sh >/dev/null
-tests/kernel/qemu/fetch_kernels.sh
+[ $# -gt 0 ] || set -- packages npm kernels
+for part in "$@"; do
+	case $part in
+	packages)
+		mapfile -t missing < <(missing_packages)
+		[ ${#missing[@]} -eq 0 ] || as_root tools/dev/install_packages.sh "${missing[@]}"
+		;;
+	npm) tools/dev/install_npm.sh >/dev/null ;;
+	kernels) tests/kernel/qemu/fetch_kernels.sh ;;
+	*) die "setup has no part $part" ;;
+	esac
+done
