@@ -1,0 +1,58 @@
+"""Two test hosts: network namespaces joined by a veth pair, with resolver files of their own.
+
+Names begin with the demo's own name, so that several demos live side by side; addresses exist only inside.
+Removal is the registry's (registry.py), which knows a namespace before it is made.
+"""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import registry
+
+_RESOLVER_FILES = {
+    "resolv.conf": "nameserver 127.0.0.1\noptions timeout:5 attempts:1\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+    "hosts": "127.0.0.1 localhost\n",
+}
+
+
+class TopologyError(Exception):
+    """A namespace or link could not be made."""
+
+
+@dataclass(frozen=True)
+class Host:
+    namespace: str
+    address: str
+
+    @property
+    def namespace_path(self) -> str:
+        return f"/run/netns/{self.namespace}"
+
+
+def _ip(*words: str) -> None:
+    done = subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise TopologyError(f"ip {' '.join(words)}: {done.stderr.strip()}")
+
+
+def create(entry: registry.Entry) -> tuple[Host, Host]:
+    hosts = (Host(f"{entry.name}-a", "10.77.0.1"), Host(f"{entry.name}-b", "10.77.0.2"))
+    entry.namespaces = [host.namespace for host in hosts]
+    entry.save()
+    for host in hosts:
+        directory = Path("/etc/netns") / host.namespace
+        directory.mkdir(parents=True)
+        for name, text in _RESOLVER_FILES.items():
+            (directory / name).write_text(text, encoding="utf-8")
+        _ip("netns", "add", host.namespace)
+    a, b = hosts
+    # Both ends are made inside: no interface ever shows on the machine itself.
+    _ip("link", "add", "eth0", "netns", a.namespace, "type", "veth",
+        "peer", "name", "eth0", "netns", b.namespace)
+    for host in hosts:
+        _ip("-n", host.namespace, "addr", "add", f"{host.address}/24", "dev", "eth0")
+        for link in ("lo", "eth0"):
+            _ip("-n", host.namespace, "link", "set", link, "up")
+    return a, b
