@@ -11,7 +11,8 @@ kd_bazel build //agent:kindling-agent //controller:kindling-controller //ui/cli:
 git=(git -c safe.directory="$PWD")
 SOURCE_DATE_EPOCH=$("${git[@]}" log -1 --format=%ct 2>/dev/null || date +%s)
 export SOURCE_DATE_EPOCH
-version=$(cat packaging/VERSION)
+version=$(sed -n 's/.*kSoftwareVersion = "\(.*\)";/\1/p' base/version.h)
+[ -n "$version" ] || die "base/version.h does not say the version"
 if commit=$("${git[@]}" rev-parse --short HEAD 2>/dev/null); then
 	version+="+$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M).$commit"
 fi

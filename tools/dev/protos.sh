@@ -13,4 +13,5 @@ if [ "${1:-}" = --accept ]; then
 	exit
 fi
 "$buf" lint api
-"$buf" breaking api --against api/breaking.binpb
+"$buf" breaking api --against api/breaking.binpb ||
+	die "api/ breaks what is recorded in api/breaking.binpb; if that is decided: tools/dev/protos.sh --accept"
