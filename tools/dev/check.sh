@@ -12,7 +12,7 @@ failed=0
 tools/dev/cheap_checks.sh || failed=1
 
 say "building everything with clang"
-kd_bazel build --config=clang --keep_going //... || failed=1
+kd_bazel build --config=clang --keep_going --experimental_convenience_symlinks=ignore //... || failed=1
 
 say "clang-tidy over what changed since $base"
 tools/dev/tidy.sh "$base" || failed=1

@@ -45,7 +45,8 @@ fi
 if [ $# -eq 0 ] && [ -s tools/dev/sanitized.txt ]; then
 	mapfile -t sanitized < <(grep -v '^#' tools/dev/sanitized.txt)
 	[ ${#sanitized[@]} -eq 0 ] ||
-		bazel_test --config=asan-ubsan --build_tests_only --test_tag_filters=-requires_bpf,-requires_root,-local "${sanitized[@]}"
+		bazel_test --config=asan-ubsan --build_tests_only --experimental_convenience_symlinks=ignore \
+			--test_tag_filters=-requires_bpf,-requires_root,-local "${sanitized[@]}"
 fi
 
 stop_bazel_in_ci

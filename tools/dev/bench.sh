@@ -1,0 +1,17 @@
+#!/bin/bash
+# bench.sh NAME [ARGUMENT]...: runs tests/load/NAME.py as root; one JSON object on standard output, the rest on
+# standard error.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/../.."
+. tools/dev/common.sh
+
+bench=tests/load/${1:-}.py
+[ $# -gt 0 ] && [ -f "$bench" ] || die "usage: ./dev bench NAME; there is: $(cd tests/load 2>/dev/null &&
+	grep -l -- --bin-dir -- *.py | sed 's/\.py$//' | tr '\n' ' ')"
+shift
+tools/dev/setup.sh packages >&2
+programs=$(tools/dev/programs.sh)
+# A build server that is only waiting still wakes up.
+bazel shutdown >/dev/null 2>&1 || true
+ulimit -n "$(ulimit -H -n)" || true
+as_root /usr/bin/python3 -B "$bench" --bin-dir "$programs" "$@"
