@@ -1,0 +1,171 @@
+#include "agent/capture/conn_table.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kindling::agent {
+namespace {
+
+constexpr int64_t kSweepIntervalNs = 1'000'000'000;
+
+bool IsDatagram(const ConnOpen& open) { return open.transport == model::Transport::kUdp; }
+
+}  // namespace
+
+ConnTable::ConnTable(const Options& options, ConversationSink& sink, SetPayload set_payload)
+    : options_(options), sink_(sink), set_payload_(std::move(set_payload)) {}
+
+Conversation* ConnTable::Open(const ConnOpen& event) {
+  if (const auto known = conns_.find(event.id); known != conns_.end()) {
+    return known->second->conversation.get();
+  }
+  if (conns_.size() >= options_.max_connections) {
+    ++stats_.refused;
+    set_payload_(event.id, false);
+    return nullptr;
+  }
+  auto conn = std::make_unique<Conn>(event);
+  if (!IsDatagram(event) || event.remote.size != 0) {
+    conn->conversation = std::make_unique<Conversation>(event, sink_);
+  }
+  if (event.side != model::Side::kUnknown) {
+    conn->account.SetRequestDirection(event.side == model::Side::kClient ? Direction::kSent
+                                                                         : Direction::kReceived);
+  }
+  Conversation* conversation = conn->conversation.get();
+  conns_.emplace(event.id, std::move(conn));
+  return conversation;
+}
+
+Conversation* ConnTable::ConversationFor(Conn& conn, const DataEvent& event) {
+  if (event.remote.size == 0) return conn.conversation.get();
+  const PeerKey key{event.remote, event.remote_port};
+  std::unique_ptr<Conversation>& peer = conn.peers[key];
+  if (peer == nullptr) {
+    if (conn.peers.size() > options_.max_peers_per_socket) {
+      conn.peers.erase(key);
+      ++stats_.refused_peers;
+      return nullptr;
+    }
+    ConnOpen open = conn.open;
+    open.boot_ns = event.boot_ns;
+    open.remote = event.remote;
+    open.remote_port = event.remote_port;
+    open.tgid = 0;
+    peer = std::make_unique<Conversation>(open, sink_);
+  }
+  return peer.get();
+}
+
+void ConnTable::OnData(const DataEvent& event) {
+  const auto found = conns_.find(event.id);
+  if (found == conns_.end()) {
+    ++stats_.unknown_events;
+    stats_.unknown_bytes += event.size;
+    return;
+  }
+  Conn& conn = *found->second;
+  uint32_t already_seen = 0;
+  const uint64_t missing = conn.account.OnEvent(event, &already_seen);
+  Conversation* conversation = ConversationFor(conn, event);
+  if (conversation == nullptr) return;
+  conversation->SetTask(event.tgid, event.tid);
+
+  const uint64_t before = conversation->records();
+  if (missing > 0 && !IsDatagram(conn.open)) conversation->OnGap(event.direction, missing);
+  if (already_seen < event.size) {
+    const size_t skip = std::min<size_t>(already_seen, event.bytes.size());
+    Segment segment{.bytes = event.bytes.subspan(skip),
+                    .boot_ns = event.boot_ns,
+                    .tcp_seq = event.tcp_seq == 0 ? 0 : event.tcp_seq + already_seen,
+                    .tid = event.tid};
+    segment.unseen_bytes = static_cast<uint32_t>(event.size - already_seen - segment.bytes.size());
+    conversation->OnSegment(event.direction, segment);
+  }
+  CountRecords(conn, *conversation, before);
+  if (conversation->is_parsed()) {  // its bytes are in its records
+    conn.reported_sent = conn.account.sent_bytes() - conn.open.sent_bytes;
+    conn.reported_received = conn.account.received_bytes() - conn.open.received_bytes;
+  }
+  if (!conversation->wants_payload() && !conn.payload_off && conn.peers.empty()) {
+    conn.payload_off = true;
+    set_payload_(event.id, false);
+  }
+}
+
+void ConnTable::CountRecords(Conn& conn, const Conversation& conversation, uint64_t before) {
+  if (conversation.side() != model::Side::kUnknown) {
+    conn.account.SetRequestDirection(
+        conversation.side() == model::Side::kClient ? Direction::kSent : Direction::kReceived);
+  }
+  for (uint64_t i = before; i < conversation.records(); ++i) conn.account.OnRecord();
+}
+
+void ConnTable::ReportBytes(Conn& conn) {
+  Conversation* conversation = conn.conversation.get();
+  if (conversation == nullptr || conversation->is_parsed() || conversation->wants_payload()) return;
+  const uint64_t sent = conn.account.sent_bytes() - conn.open.sent_bytes;
+  const uint64_t received = conn.account.received_bytes() - conn.open.received_bytes;
+  if (sent == conn.reported_sent && received == conn.reported_received) return;
+  sink_.OnBytes(*conversation, sent - conn.reported_sent, received - conn.reported_received);
+  conn.reported_sent = sent;
+  conn.reported_received = received;
+}
+
+void ConnTable::OnCounters(const ConnCounters& event) { unsettled_.push_back(event); }
+
+void ConnTable::Settle(const ConnCounters& counters) {
+  const auto found = conns_.find(counters.id);
+  if (found == conns_.end()) return;
+  Conn& conn = *found->second;
+  Conversation* conversation = conn.conversation.get();
+  if (conversation == nullptr && !conn.peers.empty()) {
+    conversation = conn.peers.begin()->second.get();
+  }
+  if (conversation != nullptr && conversation->is_parsed()) {
+    const uint64_t lost = conn.account.OnCounters(counters);
+    if (lost > 0) sink_.OnLost(*conversation, lost);
+  } else {
+    // With payload off only the counters know how much was moved.
+    conn.account.AdvanceTo(counters);
+    ReportBytes(conn);
+  }
+  if (!counters.closed) return;
+  if (conn.conversation != nullptr) conn.conversation->OnClose(counters.boot_ns);
+  for (auto& [key, peer] : conn.peers) peer->OnClose(counters.boot_ns);
+  conns_.erase(found);
+}
+
+void ConnTable::OnTick(int64_t boot_ns) {
+  if (!unsettled_.empty()) {
+    const auto later = std::partition(
+        unsettled_.begin(), unsettled_.end(),
+        [boot_ns](const ConnCounters& counters) { return counters.boot_ns <= boot_ns; });
+    for (auto it = unsettled_.begin(); it != later; ++it) Settle(*it);
+    unsettled_.erase(unsettled_.begin(), later);
+  }
+  if (boot_ns < next_sweep_ns_) return;
+  next_sweep_ns_ = boot_ns + kSweepIntervalNs;
+  for (auto& [id, conn] : conns_) {
+    if (conn->conversation != nullptr) {
+      const uint64_t before = conn->conversation->records();
+      conn->conversation->OnTick(boot_ns, options_.no_response_ns);
+      CountRecords(*conn, *conn->conversation, before);
+      ReportBytes(*conn);
+    }
+    for (auto it = conn->peers.begin(); it != conn->peers.end();) {
+      Conversation& peer = *it->second;
+      const uint64_t before = peer.records();
+      peer.OnTick(boot_ns, options_.no_response_ns);
+      CountRecords(*conn, peer, before);
+      if (!peer.has_open_request() && boot_ns - peer.last_boot_ns() > options_.idle_peer_ns) {
+        peer.OnClose(boot_ns);
+        conn->peers.erase(it++);
+      } else {
+        ++it;
+      }
+    }
+  }
+}
+
+}  // namespace kindling::agent

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "agent/capture/conversation.h"
+#include "agent/capture/events.h"
+#include "agent/capture/loss_account.h"
+
+namespace kindling::agent {
+
+// Every connection in scope: orders and checks its events, keeps its loss account and hands the
+// bytes to its conversations.
+//
+// Threads: the capture thread only.
+// Limits:  Options::max_connections; further ones are refused and counted in stats().refused.
+class ConnTable {
+ public:
+  struct Options {
+    size_t max_connections = 65536;
+    size_t max_peers_per_socket = 4096;  // remotes of one unconnected UDP socket
+    int64_t no_response_ns = 120'000'000'000;
+    int64_t idle_peer_ns = 30'000'000'000;
+  };
+  struct Stats {
+    uint64_t refused = 0;         // connections beyond the cap
+    uint64_t unknown_events = 0;  // data of connections that never opened
+    uint64_t unknown_bytes = 0;
+    uint64_t refused_peers = 0;  // datagrams beyond max_peers_per_socket
+  };
+  // Tells the kernel side whether a connection's payload is still wanted.
+  using SetPayload = std::function<void(ConnId, bool wanted)>;
+
+  // `sink` must outlive this.
+  ConnTable(const Options& options, ConversationSink& sink, SetPayload set_payload);
+
+  // The connection's conversation with its only peer; null for an unconnected UDP socket or when
+  // refused.
+  Conversation* Open(const ConnOpen& event);
+  void OnData(const DataEvent& event);
+  void OnCounters(const ConnCounters& event);
+  void OnTick(int64_t boot_ns);
+
+  size_t size() const { return conns_.size(); }
+  const Stats& stats() const { return stats_; }
+
+ private:
+  struct PeerKey {
+    IpAddress address;
+    uint16_t port = 0;
+    bool operator==(const PeerKey&) const = default;
+    template <typename H>
+    friend H AbslHashValue(H h, const PeerKey& key) {
+      return H::combine(std::move(h), key.address.bytes, key.port);
+    }
+  };
+  struct Conn {
+    explicit Conn(const ConnOpen& open)
+        : open(open), account(open.sent_bytes, open.received_bytes) {}
+    ConnOpen open;
+    LossAccount account;
+    std::unique_ptr<Conversation> conversation;  // with the only peer, or the last peer spoken to
+    absl::flat_hash_map<PeerKey, std::unique_ptr<Conversation>> peers;
+    uint64_t reported_sent = 0;
+    uint64_t reported_received = 0;
+    bool payload_off = false;
+  };
+
+  Conversation* ConversationFor(Conn& conn, const DataEvent& event);
+  void CountRecords(Conn& conn, const Conversation& conversation, uint64_t before);
+  void ReportBytes(Conn& conn);
+  void Settle(const ConnCounters& counters);
+
+  const Options options_;
+  ConversationSink& sink_;
+  const SetPayload set_payload_;
+  absl::flat_hash_map<ConnId, std::unique_ptr<Conn>> conns_;
+  // Counters read by a sweep wait until all events before them have been drained.
+  std::vector<ConnCounters> unsettled_;
+  int64_t next_sweep_ns_ = 0;
+  Stats stats_;
+};
+
+}  // namespace kindling::agent

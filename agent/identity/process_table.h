@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "agent/capture/events.h"
+#include "agent/identity/process_facts.h"
+#include "agent/identity/workload_name.h"
+
+namespace kindling::agent {
+
+// The processes in scope and their names.
+//
+// Threads: the capture thread only.
+// Limits:  Options::max_processes; at the bound those that exited longest ago go first, then any. A
+//          process that exited stays for Options::linger_ns, for its last bytes come after it.
+class ProcessTable {
+ public:
+  struct Options {
+    size_t max_processes = 65536;
+    int64_t linger_ns = 30'000'000'000;
+  };
+  struct Process {
+    ProcessFacts facts;
+    WorkloadName workload;
+    std::set<uint16_t> tcp_ports;  // it listens on
+    std::set<uint16_t> udp_ports;
+    std::set<std::string> unix_paths;
+    int64_t exited_boot_ns = 0;  // 0: alive
+    uint32_t generation = 0;     // grows whenever the workload's name changes
+  };
+
+  // `reader` must outlive this. `own_cgroup`: the agent's.
+  ProcessTable(const Options& options, ProcessReader& reader, std::string own_cgroup);
+
+  // The process, read when it is not known yet. Valid until the next call of a non-const method.
+  const Process& Get(uint32_t tgid);
+
+  void OnTask(const TaskEvent& event);
+  void OnListen(const ListenEvent& event);
+  // A process served a connection on this port although its listening socket was never seen.
+  void OnServed(uint32_t tgid, model::Transport transport, uint16_t port,
+                const std::string& unix_path);
+  void OnTick(int64_t boot_ns);
+
+  size_t size() const { return processes_.size(); }
+
+ private:
+  Process& Find(uint32_t tgid);
+  void Rename(uint32_t tgid, Process& process, int depth);
+
+  const Options options_;
+  ProcessReader& reader_;
+  const std::string own_cgroup_;
+  absl::flat_hash_map<uint32_t, std::unique_ptr<Process>> processes_;
+  int64_t next_sweep_ns_ = 0;
+};
+
+}  // namespace kindling::agent

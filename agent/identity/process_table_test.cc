@@ -1,0 +1,88 @@
+#include "agent/identity/process_table.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace kindling::agent {
+namespace {
+
+class FakeReader final : public ProcessReader {
+ public:
+  ProcessFacts Read(uint32_t tgid) override {
+    ++reads;
+    const auto found = processes.find(tgid);
+    return found == processes.end() ? ProcessFacts{} : found->second;
+  }
+  std::map<uint32_t, ProcessFacts> processes;
+  int reads = 0;
+};
+
+ProcessFacts Program(const std::string& path, uint32_t parent = 1) {
+  return {.found = true, .parent_tgid = parent, .executable = path};
+}
+
+class ProcessTableTest : public testing::Test {
+ protected:
+  void Listen(uint32_t tgid, uint16_t port) {
+    table.OnListen({.transport = model::Transport::kTcp, .port = port, .tgid = tgid});
+  }
+  FakeReader reader;
+  ProcessTable table{{}, reader, ""};
+};
+
+TEST_F(ProcessTableTest, WorkersTakeTheirMastersPort) {
+  reader.processes[10] = Program("/usr/sbin/nginx");
+  reader.processes[11] = Program("/usr/sbin/nginx", 10);
+  EXPECT_EQ(table.Get(11).workload.name, "nginx");
+  Listen(10, 443);
+  Listen(10, 80);
+  EXPECT_EQ(table.Get(10).workload.name, "nginx:80");
+  EXPECT_EQ(table.Get(11).workload.name, "nginx:80");
+  reader.processes[12] = Program("/usr/sbin/nginx", 10);
+  EXPECT_EQ(table.Get(12).workload.name, "nginx:80");
+}
+
+TEST_F(ProcessTableTest, ExecMakesANewProcessOfAnOldPid) {
+  reader.processes[10] = Program("/usr/bin/bash");
+  EXPECT_EQ(table.Get(10).workload.name, "bash");
+  reader.processes[10] = Program("/usr/bin/curl");
+  table.OnTask({.kind = TaskEventKind::kExec, .tgid = 10});
+  EXPECT_EQ(table.Get(10).workload.name, "curl");
+}
+
+TEST_F(ProcessTableTest, AShortLivedProcessIsNamedByTheKernel) {
+  table.OnTask({.kind = TaskEventKind::kExec, .tgid = 77, .comm = "dig"});
+  EXPECT_EQ(table.Get(77).workload.name, "dig");
+}
+
+TEST_F(ProcessTableTest, ExitedProcessesLingerThenGo) {
+  reader.processes[10] = Program("/usr/bin/curl");
+  table.Get(10);
+  table.OnTask({.boot_ns = 1'000'000'000, .kind = TaskEventKind::kExit, .tgid = 10});
+  table.OnTick(20'000'000'000);
+  EXPECT_EQ(table.size(), 1u);
+  table.OnTick(60'000'000'000);
+  EXPECT_EQ(table.size(), 0u);
+}
+
+TEST_F(ProcessTableTest, GenerationGrowsWithTheName) {
+  reader.processes[10] = Program("/srv/shop");
+  const uint32_t before = table.Get(10).generation;
+  table.OnServed(10, model::Transport::kTcp, 8080, "");
+  EXPECT_GT(table.Get(10).generation, before);
+  const uint32_t named = table.Get(10).generation;
+  table.OnServed(10, model::Transport::kTcp, 9090, "");
+  EXPECT_EQ(table.Get(10).generation, named);
+  EXPECT_EQ(table.Get(10).workload.name, "shop:8080");
+}
+
+TEST_F(ProcessTableTest, StaysBounded) {
+  ProcessTable small({.max_processes = 100}, reader, "");
+  for (uint32_t tgid = 2; tgid < 1000; ++tgid) small.Get(tgid);
+  small.OnTick(10'000'000'000);
+  EXPECT_LE(small.size(), 100u);
+}
+
+}  // namespace
+}  // namespace kindling::agent
