@@ -44,7 +44,7 @@ def parse_seconds(text: str) -> float:
 def run(args: argparse.Namespace, entry: registry.Entry, up: Callable[[str], None]) -> int:
     """Everything between the making of the entry and its removal."""
     once = args.seconds is not None or args.json is not None or not sys.stdout.isatty()
-    demo = Demo(args.programs, entry)
+    demo = Demo(args.programs, entry, {"hook": args.hook})
     try:
         demo.start_application()
         demo.start_capture()
@@ -134,6 +134,8 @@ def parse_arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write the comparison there; - is output")
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second (100)")
     parser.add_argument("--seed", type=int, default=7, help="of the load generator")
+    parser.add_argument("--hook", choices=("auto", "socket_tracepoints", "sys_exit"),
+                        default="auto", help="how the agents capture (auto)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--detach", dest="detached", action="store_true", help="leave it running")
     mode.add_argument("--stop", action="store_true", help="end what --detach left running")

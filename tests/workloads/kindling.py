@@ -1,6 +1,7 @@
 """Starts Kindling's own programs for a demo and asks them: one controller, an agent for each test host."""
 
 import json
+import os
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -31,6 +32,15 @@ class Programs:
             raise KindlingError(f"{directory} has no {', '.join(missing)}: run ./dev build")
         return cls(*paths)
 
+    @classmethod
+    def of_test(cls) -> "Programs":
+        """What a Bazel test has among its data, or what stands in KINDLING_BIN_DIR."""
+        if directory := os.environ.get("KINDLING_BIN_DIR"):
+            return cls.find(Path(directory))
+        runfiles = Path(os.environ["TEST_SRCDIR"]) / os.environ["TEST_WORKSPACE"]
+        return cls(runfiles / "agent/kindling-agent", runfiles / "controller/kindling-controller",
+                   runfiles / "ui/cli/kindlingctl")
+
 
 def free_port(wanted: int = 0) -> int:
     """The wanted port of the loopback address if it is free, else any that is."""
@@ -49,17 +59,23 @@ def _write_yaml(file: Path, config: dict[str, Any]) -> Path:
 
 
 class Kindling:
-    def __init__(self, programs: Programs, supervisor: Supervisor, directory: Path) -> None:
+    """The programs of one run. `capture` goes into every agent's configuration as it is."""
+
+    def __init__(self, programs: Programs, supervisor: Supervisor, directory: Path,
+                 capture: dict[str, Any] | None = None) -> None:
         self.programs = programs
+        self._capture = capture or {}
         self._supervisor = supervisor
         self._directory = directory / "kindling"
         self._directory.mkdir(exist_ok=True)
         self.address = ""
-        self._agents: list[Child] = []
+        self._controller: Child | None = None
+        self._agents: dict[str, Child] = {}
 
     def start_controller(self) -> None:
-        """At the default port if it is free, so that kindlingctl needs no --controller."""
-        self.address = f"127.0.0.1:{free_port(DEFAULT_PORT)}"
+        """At the default port if it is free, so that kindlingctl needs no --controller; when it is
+        started again, at the same port and with the same store."""
+        self.address = self.address or f"127.0.0.1:{free_port(DEFAULT_PORT)}"
         config = _write_yaml(self._directory / "controller.yaml", {
             "listen": self.address,
             "data_directory": str(self._directory / "controller"),
@@ -69,33 +85,45 @@ class Kindling:
         child = self._supervisor.spawn("kindling-controller", [str(self.programs.controller),
                                                                "--config", str(config)])
         self._supervisor.wait_for_line(child, "ready:")
+        self._controller = child
 
     def agent_config(self, name: str, namespaces: list[str]) -> Path:
+        spool = self._directory / name / "spool"
+        spool.mkdir(parents=True, exist_ok=True)
         return _write_yaml(self._directory / f"{name}.yaml", {
             "agent_id": name,
             "host": name,
             "cluster": "demo",
             "controller": {"address": self.address or f"127.0.0.1:{DEFAULT_PORT}"},
             "scope": {"network_namespaces": namespaces},
-            "spool": {"directory": str(self._directory / name / "spool"),
-                      "max_bytes": 256 << 20},
+            "spool": {"directory": str(spool), "max_bytes": 256 << 20},
             "metrics_listen": f"127.0.0.1:{free_port()}",
+            "capture": self._capture,
             "window_s": 2,
         })
 
     def start_agents(self, scopes: dict[str, list[str]]) -> None:
         """Agent name -> network namespaces. All start at once; returns when all capture."""
-        started = [
-            self._supervisor.spawn(f"kindling-agent-{name}", [
+        started = {
+            name: self._supervisor.spawn(f"kindling-agent-{name}", [
                 str(self.programs.agent), "--config", str(self.agent_config(name, namespaces))])
-            for name, namespaces in scopes.items()]
-        self._agents += started
-        for child in started:
+            for name, namespaces in scopes.items()}
+        self._agents |= started
+        for child in started.values():
             self._supervisor.wait_for_line(child, "ready:")
+
+    def kill_controller(self) -> None:
+        """As a crash: without warning."""
+        assert self._controller is not None
+        self._supervisor.kill(self._controller)
+        self._controller = None
+
+    def kill_agent(self, name: str) -> None:
+        self._supervisor.kill(self._agents.pop(name))
 
     def stop_agents(self) -> None:
         """Lets them flush; returns when the controller has what they saw."""
-        agents, self._agents = self._agents, []
+        agents, self._agents = list(self._agents.values()), {}
         if killed := self._supervisor.stop(agents):
             raise KindlingError(f"{killed[0].name} did not end when asked:\n{killed[0].log_end()}")
         for child in agents:

@@ -28,6 +28,8 @@ class Child:
     name: str
     process: subprocess.Popen[bytes]
     log: Path
+    log_start: int = 0
+    """Where its own lines begin: a child that is started again writes to the same file."""
 
     @property
     def pid(self) -> int:
@@ -77,12 +79,13 @@ class Supervisor:
               user: str | None = None, stdout: IO[bytes] | None = None) -> Child:
         """Standard error, and output unless it is given, go to a log file of the child's name."""
         log = self._logs / f"{name}.log"
+        log_start = log.stat().st_size if log.exists() else 0
         with log.open("ab") as sink:
             process = subprocess.Popen(command_in(argv, namespace, user, self._cgroup),
                                        stdin=subprocess.DEVNULL, stdout=stdout or sink,
                                        stderr=sink, env=_ENVIRONMENT, cwd=self._logs,
                                        start_new_session=True)
-        child = Child(name, process, log)
+        child = Child(name, process, log, log_start)
         self._children.append(child)
         self._on_start(process.pid)
         return child
@@ -122,11 +125,11 @@ class Supervisor:
             time.sleep(0.02)
 
     def wait_for_line(self, child: Child, text: str, timeout_s: float = 30.0) -> str:
-        """Waits for a line of the log that contains text; returns the line."""
+        """Waits for a line of this child that contains text; returns the line."""
         found: list[str] = []
 
         def look() -> bool:
-            log = child.log.read_text(encoding="utf-8", errors="replace")
+            log = child.log.read_bytes()[child.log_start:].decode("utf-8", "replace")
             found[:] = [line for line in log.splitlines() if text in line]
             return bool(found)
 
@@ -149,6 +152,12 @@ class Supervisor:
                 killed.append(child)
             self._children.remove(child)
         return killed
+
+    def kill(self, child: Child) -> None:
+        """Ends a child as a crash would."""
+        os.killpg(child.pid, signal.SIGKILL)
+        child.process.wait()
+        self._children.remove(child)
 
     def stop_all(self) -> None:
         self.stop(list(reversed(self._children)), timeout_s=5.0)

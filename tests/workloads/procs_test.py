@@ -30,6 +30,14 @@ class SupervisorTest(unittest.TestCase):
         self.supervisor.check()
         self.assertEqual(self.started, [child.pid])
 
+    def test_a_restarted_child_has_its_own_ready_line(self) -> None:
+        first = self.supervisor.spawn("server", ["sh", "-c", "echo ready: 1 >&2; exec sleep 60"])
+        self.supervisor.wait_for_line(first, "ready:")
+        self.supervisor.kill(first)
+        second = self.supervisor.spawn("server", ["sleep", "60"])
+        with self.assertRaisesRegex(ChildDied, "did not come"):
+            self.supervisor.wait_for_line(second, "ready:", timeout_s=0.1)
+
     def test_death_while_waiting_for_readiness(self) -> None:
         child = self.supervisor.spawn("server", ["false"])
         with self.assertRaisesRegex(ChildDied, "server ended with status 1"):

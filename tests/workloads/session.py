@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import registry
 import screen
@@ -26,12 +27,13 @@ def say(text: str) -> None:
 class Demo:
     """The application, the controller and the agents of one run."""
 
-    def __init__(self, programs: Programs, entry: registry.Entry) -> None:
+    def __init__(self, programs: Programs, entry: registry.Entry,
+                 capture: dict[str, Any] | None = None) -> None:
         directory = Path(entry.directory)
         self.supervisor = Supervisor(directory, entry.add_process,
                                      Path(entry.cgroup) if entry.cgroup else None)
         self._entry = entry
-        self.kindling = Kindling(programs, self.supervisor, directory)
+        self.kindling = Kindling(programs, self.supervisor, directory, capture)
         self._directory = directory
 
     def start_application(self) -> None:
@@ -42,9 +44,12 @@ class Demo:
         self._before = self.workload.snapshot()
 
     def start_capture(self) -> None:
-        a, b = self.hosts
         self.kindling.start_controller()
-        self.kindling.start_agents({"host-a": [a.namespace_path], "host-b": [b.namespace_path]})
+        self.start_agents("host-a", "host-b")
+
+    def start_agents(self, *names: str) -> None:
+        paths = dict(zip(("host-a", "host-b"), (host.namespace_path for host in self.hosts)))
+        self.kindling.start_agents({name: [paths[name]] for name in names})
 
     def run_load(self, rate: float, seconds: float, seed: int, each: Callable[[], None]) -> None:
         """Returns when the load has ended; calls `each` about ten times a second meanwhile."""
