@@ -1,0 +1,16 @@
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "model/redact.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace kindling::model;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  IsSecretHeader(text);
+  if (RedactPath(text, 100).size() > 100) std::abort();
+  if (RedactQuery(text, 100).size() > 100) std::abort();
+  if (RedactCommandLine(text, 100).size() > 100) std::abort();
+  return 0;
+}
