@@ -1,0 +1,139 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_format.h"
+#include "agent/recording/reader.h"
+#include "agent/recording/writer.h"
+#include "base/byte_reader.h"
+#include "base/testing/status_matchers.h"
+#include "base/testing/temp_dir.h"
+
+namespace kindling::agent {
+namespace {
+
+// Writes down what it is given; asks about the process of every task event.
+class Transcript final : public EventSink {
+ public:
+  void OnConnOpen(const ConnOpen& e) override {
+    Add(absl::StrFormat("open %d %s:%d %s", e.id, ToString(e.remote), e.remote_port, e.unix_path));
+  }
+  void OnConnectFailure(const ConnectFailure& e) override {
+    Add(absl::StrFormat("fail %d", e.error));
+  }
+  void OnConnCounters(const ConnCounters& e) override {
+    Add(absl::StrFormat("counters %d %d %d", e.id, e.sent_bytes, e.closed));
+  }
+  void OnData(const DataEvent& e) override {
+    Add(absl::StrFormat("data %d %d %s", e.id, e.position, std::string(base::AsText(e.bytes))));
+  }
+  void OnListen(const ListenEvent& e) override { Add(absl::StrFormat("listen %d", e.port)); }
+  void OnTask(const TaskEvent& e) override {
+    Add(absl::StrFormat("task %d %s", e.tgid, reader->Read(e.tgid).executable));
+  }
+  void OnKernelLoss(const KernelLoss& l) override {
+    Add(absl::StrFormat("loss %d", l.data_ring_events));
+  }
+  void OnTick(int64_t boot_ns, int64_t wall_ns) override {
+    Add(absl::StrFormat("tick %d %d", boot_ns, wall_ns));
+  }
+  void Add(std::string line) { lines.push_back(std::move(line)); }
+
+  ProcessReader* reader = nullptr;
+  std::vector<std::string> lines;
+};
+
+class CountingReader final : public ProcessReader {
+ public:
+  ProcessFacts Read(uint32_t tgid) override {
+    return {.found = true, .executable = absl::StrFormat("/bin/%d-%d", tgid, ++reads)};
+  }
+  int reads = 0;
+};
+
+void PlayEvents(EventSink& sink) {
+  IpAddress remote{.bytes = {10, 0, 0, 2}, .size = 4};
+  sink.OnConnOpen(
+      {.id = 1, .transport = model::Transport::kTcp, .remote = remote, .remote_port = 80});
+  sink.OnConnOpen(
+      {.id = 2, .transport = model::Transport::kUnix, .unix_path = std::string("@a\0b", 4)});
+  sink.OnData({.id = 1, .position = 5, .size = 9, .bytes = base::AsBytes("secret")});
+  sink.OnTask({.kind = TaskEventKind::kExec, .tgid = 7});
+  sink.OnTask({.kind = TaskEventKind::kExec, .tgid = 7});
+  sink.OnListen({.port = 8080});
+  sink.OnConnectFailure({.remote = remote, .error = 111});
+  sink.OnConnCounters({.id = 1, .sent_bytes = 14, .closed = true});
+  sink.OnKernelLoss({.data_ring_events = 3});
+  sink.OnTick(100, 2000);
+}
+
+class RecordingTest : public testing::Test {
+ protected:
+  // Records PlayEvents() and returns what the pipeline behind the writer was given.
+  std::vector<std::string> Record(PayloadMask mask) {
+    CountingReader reader;
+    Transcript transcript;
+    auto writer = RecordingWriter::Open(path, {.host = "a", .config_yaml = "window_s: 5"},
+                                        transcript, reader, std::move(mask));
+    EXPECT_OK(writer);
+    transcript.reader = writer->get();
+    PlayEvents(**writer);
+    EXPECT_OK((*writer)->Finish());
+    return transcript.lines;
+  }
+  // Replays the file; an error ends the transcript with its text.
+  std::vector<std::string> Replay(int64_t shift_ns = 0) {
+    Transcript transcript;
+    auto reader = RecordingReader::Open(path);
+    if (!reader.ok()) return {std::string(reader.status().message())};
+    EXPECT_EQ((*reader)->header().config_yaml, "window_s: 5");
+    (*reader)->ShiftWall(shift_ns);
+    transcript.reader = reader->get();
+    while (true) {
+      const absl::StatusOr<bool> more = (*reader)->PlayNext(transcript);
+      if (!more.ok()) transcript.Add(std::string(more.status().message()));
+      if (!more.ok() || !*more) return transcript.lines;
+    }
+  }
+
+  base::TempDir directory;
+  const std::string path = directory.File("a.krec");
+};
+
+TEST_F(RecordingTest, ReplayGivesTheSameEventsAndAnswers) {
+  const std::vector<std::string> recorded = Record(nullptr);
+  ASSERT_EQ(recorded.size(), 10u);
+  EXPECT_EQ(Replay(), recorded);
+  EXPECT_EQ(Replay(50).back(), "tick 100 2050");
+}
+
+TEST_F(RecordingTest, MaskChangesTheFileNotThePipeline) {
+  const std::vector<std::string> recorded =
+      Record([](const DataEvent&, std::span<std::byte> bytes) {
+        for (std::byte& byte : bytes) byte = std::byte{'x'};
+      });
+  EXPECT_EQ(recorded[2], "data 1 5 secret");
+  EXPECT_EQ(Replay()[2], "data 1 5 xxxxxx");
+}
+
+TEST_F(RecordingTest, ACutFileGivesAnErrorAfterWhatWasWhole) {
+  Record(nullptr);
+  constexpr uintmax_t kGzipTrailer = 8;  // after the last frame
+  const uintmax_t size = std::filesystem::file_size(path) - kGzipTrailer;
+  for (uintmax_t cut = 0; cut < size; ++cut) {
+    Record(nullptr);
+    std::filesystem::resize_file(path, cut);
+    const std::vector<std::string> lines = Replay();
+    ASSERT_FALSE(lines.empty());
+    EXPECT_EQ(lines.back().find("tick"), std::string::npos) << "cut at " << cut;
+  }
+}
+
+TEST_F(RecordingTest, RefusesWhatIsNotARecording) {
+  std::ofstream(path) << "hello, this is text";
+  EXPECT_NE(Replay().front().find("is not a Kindling recording"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace kindling::agent
