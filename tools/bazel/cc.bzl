@@ -14,15 +14,27 @@ _BPF_TAGS = ["requires_bpf", "no-sandbox", "local", "exclusive"]
 def kd_cc_library(name, copts = [], **kwargs):
     native.cc_library(name = name, copts = _COPTS + copts, **kwargs)
 
-def kd_cc_binary(name, copts = [], **kwargs):
-    native.cc_binary(name = name, copts = _COPTS + copts, linkstatic = True, **kwargs)
+# Debian's abseil hides its mutexes from ThreadSanitizer.
+_SANITIZER_DEPS = select({
+    "//tools/bazel:tsan": ["//third_party/abseil_tsan"],
+    "//conditions:default": [],
+})
+
+def kd_cc_binary(name, copts = [], deps = [], **kwargs):
+    native.cc_binary(
+        name = name,
+        copts = _COPTS + copts,
+        deps = deps + _SANITIZER_DEPS,
+        linkstatic = True,
+        **kwargs
+    )
 
 def kd_cc_test(name, copts = [], deps = [], tags = [], size = "small", **kwargs):
     """A hermetic GoogleTest; main() comes from gtest_main."""
     native.cc_test(
         name = name,
         copts = _COPTS + copts,
-        deps = deps + ["@system//:gtest_main", "@system//:gmock", "@system//:gtest", "@system//:pthread"],
+        deps = deps + ["@system//:gtest_main", "@system//:gmock", "@system//:gtest", "@system//:pthread"] + _SANITIZER_DEPS,
         linkstatic = True,
         size = size,
         tags = tags,

@@ -33,7 +33,11 @@ kd_bazel() {
 	build | test | run)
 		mkdir -p "$cache/bazel"
 		# Links that another user's Bazel left here would be taken for folders of the tree.
-		find . -maxdepth 1 -type l -name 'bazel-*' -delete
+		local link output
+		output=$(bazel info output_base 2>/dev/null || true)
+		for link in bazel-*; do
+			if [ -L "$link" ] && [[ $(readlink "$link") != "$output"/* ]]; then rm -f "$link"; fi
+		done
 		options+=(--disk_cache="$cache/bazel")
 		if [ -n "${CI:-}" ] || [ ! -t 2 ]; then
 			options+=(--color=no --curses=no --noshow_progress)
