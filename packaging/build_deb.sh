@@ -35,7 +35,7 @@ install -D -m 644 -t "$tree/etc/kindling" "$here/etc/agent.yaml" "$here/etc/cont
 install -D -m 644 -t "$tree/lib/systemd/system" "$here/systemd/kindling-agent.service" \
 	"$here/systemd/kindling-controller.service"
 install -D -m 644 "$here/debian/copyright" "$docs/copyright"
-install -D -m 644 "$here/README.md" "$docs/README.md"
+install -D -m 644 "$here/debian/README.Debian" "$docs/README.Debian"
 printf 'kindling (%s) unstable; urgency=medium\n\n  * Built from source.\n\n -- %s  %s\n' "$version" \
 	"Kindling maintainers <maintainers@kindling.invalid>" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" |
 	gzip -9n >"$work/changelog.gz"

@@ -62,6 +62,9 @@ apt=(apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=600 -o APT::In
 	-o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold)
 export DEBIAN_FRONTEND=noninteractive
 
+# What an interrupted run, of anybody, left half done.
+dpkg --configure -a >"$log" 2>&1 || true
+
 say "installing $# Debian packages: $*"
 updated=
 if ! apt-get -s -qq --no-install-recommends install "$@" >/dev/null 2>&1; then
