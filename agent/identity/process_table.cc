@@ -57,8 +57,8 @@ void ProcessTable::Rename(uint32_t tgid, Process& process, int depth) {
   }
   WorkloadName name = NameWorkload(process.facts, served, own_cgroup_);
   if (name == process.workload) return;
+  if (!process.workload.name.empty()) ++names_version_;
   process.workload = std::move(name);
-  ++process.generation;
   if (depth >= kMaxAncestors) return;
   for (auto& [child_tgid, child] : processes_) {
     if (child != nullptr && child->facts.parent_tgid == tgid && child.get() != &process &&

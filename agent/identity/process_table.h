@@ -30,7 +30,6 @@ class ProcessTable {
     std::set<uint16_t> udp_ports;
     std::set<std::string> unix_paths;
     int64_t exited_boot_ns = 0;  // 0: alive
-    uint32_t generation = 0;     // grows whenever the workload's name changes
   };
 
   // `reader` must outlive this. `own_cgroup`: the agent's.
@@ -46,6 +45,8 @@ class ProcessTable {
                 const std::string& unix_path);
   void OnTick(int64_t boot_ns);
 
+  // Grows whenever any process gets another name: what was derived from names is stale then.
+  uint64_t names_version() const { return names_version_; }
   size_t size() const { return processes_.size(); }
 
  private:
@@ -56,6 +57,7 @@ class ProcessTable {
   ProcessReader& reader_;
   const std::string own_cgroup_;
   absl::flat_hash_map<uint32_t, std::unique_ptr<Process>> processes_;
+  uint64_t names_version_ = 0;
   int64_t next_sweep_ns_ = 0;
 };
 

@@ -119,7 +119,8 @@ TEST_F(RecordingTest, MaskChangesTheFileNotThePipeline) {
 
 TEST_F(RecordingTest, ACutFileGivesAnErrorAfterWhatWasWhole) {
   Record(nullptr);
-  // After the last frame come the end of the deflate block (one byte at the most) and gzip's trailer.
+  // After the last frame come the end of the deflate block (one byte at the most) and gzip's
+  // trailer.
   constexpr uintmax_t kAfterFrames = 9;
   const uintmax_t size = std::filesystem::file_size(path) - kAfterFrames;
   for (uintmax_t cut = 0; cut < size; ++cut) {

@@ -1,0 +1,339 @@
+#include "agent/pipeline/pipeline.h"
+
+#include <sys/wait.h>
+
+#include <csignal>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "model/redact.h"
+
+namespace kindling::agent {
+namespace {
+
+constexpr int64_t kRebindIntervalNs = 1'800'000'000'000;  // half the store's shortest usual bucket
+constexpr size_t kMaxBindings = 20'000;
+constexpr size_t kMaxCommandBytes = 512;
+
+bool IsCrash(int signal) {
+  switch (signal) {  // signals whose default action is to dump core, signal(7)
+    case SIGABRT:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGQUIT:
+    case SIGSEGV:
+    case SIGSYS:
+    case SIGTRAP:
+    case SIGXCPU:
+    case SIGXFSZ:
+      return true;
+    default:
+      return false;
+  }
+}
+
+model::Loss LossOf(model::LossStage stage, uint64_t events, uint64_t bytes) {
+  model::Loss loss;
+  loss.stage = stage;
+  loss.events = events;
+  loss.bytes = bytes;
+  return loss;
+}
+
+}  // namespace
+
+// The edge of a conversation, as long as the names it was made of hold.
+class Pipeline::EdgeAttachment final : public ConversationAttachment {
+ public:
+  EdgeContext context;
+  uint64_t names_version = 0;
+  model::Protocol protocol = model::Protocol::kUnknown;
+  model::Side side = model::Side::kUnknown;
+  bool connection_counted = false;
+};
+
+Pipeline::Pipeline(const Options& options, ProcessReader& reader, Aggregator& aggregator,
+                   ConnTable::SetPayload set_payload)
+    : options_(options),
+      aggregator_(aggregator),
+      processes_(options.processes, reader, options.own_cgroup),
+      dns_names_(options.dns_names),
+      conns_(options.conns, *this, std::move(set_payload)) {}
+
+Pipeline::~Pipeline() = default;
+
+void Pipeline::OnConnOpen(const ConnOpen& event) {
+  ++events_;
+  Conversation* conversation = conns_.Open(event);
+  if (conversation != nullptr) {
+    sockets_.Add(*conversation);
+  } else if (event.transport == model::Transport::kUdp) {
+    sockets_.AddDatagramSocket(event, event.tgid);
+  }
+  if (event.side == model::Side::kServer && event.tgid != 0) {
+    processes_.OnServed(event.tgid, event.transport, event.local_port, event.unix_path);
+  }
+}
+
+void Pipeline::OnConnectFailure(const ConnectFailure& event) {
+  ++events_;
+  Edge edge{.observer = model::Side::kClient, .transport = event.transport};
+  edge.client = PartyOf(event.tgid);
+  edge.client.address = ToString(event.local);
+  edge.server.address = ToString(event.remote);
+  edge.server.port = event.remote_port;
+  edge.server.dns_name = dns_names_.NameOf(edge.server.address);
+  const EdgeContext context{.edge = aggregator_.Intern(edge), .pid = event.tgid};
+  aggregator_.OnConnectFailure(context, event.error, event.duration_ns);
+}
+
+void Pipeline::OnConnCounters(const ConnCounters& event) {
+  ++events_;
+  conns_.OnCounters(event);
+}
+
+void Pipeline::OnData(const DataEvent& event) {
+  ++events_;
+  conns_.OnData(event);
+}
+
+void Pipeline::OnListen(const ListenEvent& event) {
+  ++events_;
+  processes_.OnListen(event);
+  sockets_.AddListener(event);
+}
+
+void Pipeline::OnTask(const TaskEvent& event) {
+  ++events_;
+  model::ProcessEvent out;
+  switch (event.kind) {
+    case TaskEventKind::kFork:
+      processes_.OnTask(event);
+      return;  // the program it will run is told by exec
+    case TaskEventKind::kExec:
+      out.kind = model::ProcessEventKind::kStart;
+      break;
+    case TaskEventKind::kFound:
+      out.kind = model::ProcessEventKind::kFound;
+      break;
+    case TaskEventKind::kOomKill:
+      out.kind = model::ProcessEventKind::kOomKill;
+      break;
+    case TaskEventKind::kExit:
+      if (WIFSIGNALED(event.wait_status)) {
+        const int signal = WTERMSIG(event.wait_status);
+        out.kind =
+            IsCrash(signal) ? model::ProcessEventKind::kCrash : model::ProcessEventKind::kExit;
+        out.code = IsCrash(signal) ? signal : 128 + signal;  // as a shell reports it
+      } else {
+        out.kind = model::ProcessEventKind::kExit;
+        out.code = WEXITSTATUS(event.wait_status);
+      }
+      break;
+  }
+  processes_.OnTask(event);
+  const ProcessTable::Process& process = processes_.Get(event.tgid);
+  out.time_ns = aggregator_.clock().ToWallNs(event.boot_ns);
+  out.workload = process.workload.name;
+  out.workload_kind = process.workload.kind;
+  out.executable = process.facts.executable.empty() ? event.comm : process.facts.executable;
+  std::string arguments;
+  for (const std::string& argument : process.facts.arguments) {
+    arguments.append(argument).push_back('\0');
+  }
+  out.command = model::RedactCommandLine(arguments, kMaxCommandBytes);
+  out.pid = event.tgid;
+  out.parent_pid = event.parent_tgid != 0 ? event.parent_tgid : process.facts.parent_tgid;
+  aggregator_.OnProcess(std::move(out));
+}
+
+void Pipeline::OnKernelLoss(const KernelLoss& loss) {
+  const uint64_t events = loss.control_ring_events - kernel_loss_.control_ring_events +
+                          loss.data_ring_events - kernel_loss_.data_ring_events;
+  const uint64_t bytes = loss.data_ring_bytes - kernel_loss_.data_ring_bytes;
+  if (events > 0) aggregator_.OnLoss(LossOf(model::LossStage::kKernelRing, events, bytes));
+  const uint64_t map_full = loss.map_full - kernel_loss_.map_full;
+  if (map_full > 0) aggregator_.OnLoss(LossOf(model::LossStage::kKernelMap, map_full, 0));
+  kernel_loss_ = loss;
+}
+
+void Pipeline::ReportTableLosses() {
+  const ConnTable::Stats& now = conns_.stats();
+  const uint64_t refused =
+      now.refused - table_stats_.refused + now.refused_peers - table_stats_.refused_peers;
+  if (refused > 0) aggregator_.OnLoss(LossOf(model::LossStage::kCap, refused, 0));
+  const uint64_t unknown = now.unknown_events - table_stats_.unknown_events;
+  if (unknown > 0) {
+    aggregator_.OnLoss(LossOf(model::LossStage::kKernelRing, unknown,
+                              now.unknown_bytes - table_stats_.unknown_bytes));
+  }
+  table_stats_ = now;
+}
+
+void Pipeline::OnTick(int64_t boot_ns, int64_t wall_ns) {
+  wall_ns_ = wall_ns;
+  if (wall_ns >= rebind_wall_ns_) {  // retention may drop the bucket that told them first
+    bindings_.clear();
+    rebind_wall_ns_ = wall_ns + kRebindIntervalNs;
+  }
+  conns_.OnTick(boot_ns);
+  processes_.OnTick(boot_ns);
+  ReportTableLosses();
+  aggregator_.OnTick(boot_ns, wall_ns);
+}
+
+model::Party Pipeline::PartyOf(uint32_t tgid) {
+  model::Party party;
+  if (tgid == 0) return party;
+  const ProcessTable::Process& process = processes_.Get(tgid);
+  party.workload = process.workload.name;
+  party.workload_kind = process.workload.kind;
+  party.host = options_.host;
+  return party;
+}
+
+model::Side Pipeline::SideOf(const Conversation& conversation) {
+  if (conversation.side() != model::Side::kUnknown) return conversation.side();
+  const ConnOpen& open = conversation.open();
+  if (open.transport == model::Transport::kUnix || open.local_port == 0)
+    return model::Side::kClient;
+  const ProcessTable::Process& process = processes_.Get(open.tgid);
+  const auto& ports =
+      open.transport == model::Transport::kTcp ? process.tcp_ports : process.udp_ports;
+  if (ports.contains(open.local_port)) return model::Side::kServer;
+  // Servers have the lower port, nearly always.
+  return open.local_port < open.remote_port ? model::Side::kServer : model::Side::kClient;
+}
+
+Edge Pipeline::MakeEdge(const Conversation& conversation) {
+  const ConnOpen& open = conversation.open();
+  const model::Side side = SideOf(conversation);
+  const bool is_server = side == model::Side::kServer;
+  Edge edge{.observer = side, .protocol = conversation.protocol(), .transport = open.transport};
+  model::Party& local = is_server ? edge.server : edge.client;
+  model::Party& remote = is_server ? edge.client : edge.server;
+  if (is_server) {
+    processes_.OnServed(open.tgid, open.transport, open.local_port, open.unix_path);
+  }
+  local = PartyOf(open.tgid);
+  remote = PartyOf(sockets_.PeerOf(conversation));
+  if (open.transport == model::Transport::kUnix) {
+    edge.server.address = open.unix_path;
+    return edge;
+  }
+  if (!IsWildcard(open.local)) local.address = ToString(open.local);
+  remote.address = ToString(open.remote);
+  edge.server.port = is_server ? open.local_port : open.remote_port;
+  if (remote.workload.empty()) remote.dns_name = dns_names_.NameOf(remote.address);
+  return edge;
+}
+
+Pipeline::EdgeAttachment& Pipeline::EdgeOf(Conversation& conversation) {
+  auto* attachment = static_cast<EdgeAttachment*>(conversation.attachment.get());
+  if (attachment == nullptr) {
+    auto fresh = std::make_unique<EdgeAttachment>();
+    attachment = fresh.get();
+    attachment->context.connect_duration_ns = conversation.open().connect_duration_ns;
+    conversation.attachment = std::move(fresh);
+  } else if (attachment->names_version == processes_.names_version() &&
+             attachment->protocol == conversation.protocol() &&
+             attachment->side == conversation.side()) {
+    return *attachment;
+  }
+  const Edge edge = MakeEdge(conversation);
+  attachment->names_version = processes_.names_version();
+  attachment->protocol = conversation.protocol();
+  attachment->side = conversation.side();
+  attachment->context.edge = aggregator_.Intern(edge);
+  const ConnOpen& open = conversation.open();
+  attachment->context.client_port =
+      edge.observer == model::Side::kServer ? open.remote_port : open.local_port;
+  attachment->context.pid = open.tgid;
+  if (edge.observer == model::Side::kServer) Bind(conversation, edge.server);
+  return *attachment;
+}
+
+void Pipeline::Bind(const Conversation& conversation, const model::Party& server) {
+  if (server.workload.empty() || conversation.open().transport == model::Transport::kUnix) return;
+  if (!server.address.empty()) {
+    return BindAddress(server.address, server.port, conversation.open().transport, server);
+  }
+  sockets_.ForEachLocalAddress(conversation.open().netns, [&](const IpAddress& address) {
+    BindAddress(ToString(address), server.port, conversation.open().transport, server);
+  });
+}
+
+void Pipeline::BindAddress(const std::string& address, uint16_t port, model::Transport transport,
+                           const model::Party& server) {
+  if (address.starts_with("127.") || address == "::1") return;  // names nothing elsewhere
+  std::string& told = bindings_[absl::StrFormat("%s %s:%d", model::Name(transport), address, port)];
+  if (told == server.workload || bindings_.size() > kMaxBindings) return;
+  told = server.workload;
+  aggregator_.OnAddress({.first_ns = wall_ns_,
+                         .address = address,
+                         .port = port,
+                         .transport = transport,
+                         .workload = server.workload,
+                         .workload_kind = server.workload_kind,
+                         .host = server.host});
+}
+
+void Pipeline::CountConnection(Conversation& conversation, EdgeAttachment& attachment) {
+  if (attachment.connection_counted) return;
+  attachment.connection_counted = true;
+  const ConnOpen& open = conversation.open();
+  if (open.origin == ConnOrigin::kFound || open.transport == model::Transport::kUdp) return;
+  aggregator_.OnConnection(attachment.context);
+}
+
+void Pipeline::OnRequest(Conversation& conversation, const Record& record) {
+  if (conversation.protocol() == model::Protocol::kDns) {
+    std::string_view name, answers;
+    for (const auto& [key, value] : record.attributes) {
+      if (key == "dns.question.name") name = value;
+      if (key == "dns.answers") answers = value;
+    }
+    dns_names_.Learn(name, answers);
+  }
+  EdgeAttachment& attachment = EdgeOf(conversation);
+  CountConnection(conversation, attachment);
+  aggregator_.OnRequest(attachment.context, record);
+  attachment.context.connect_duration_ns = 0;
+}
+
+void Pipeline::OnBytes(Conversation& conversation, uint64_t sent, uint64_t received) {
+  EdgeAttachment& attachment = EdgeOf(conversation);
+  CountConnection(conversation, attachment);
+  const bool is_server = attachment.context.edge->edge.observer == model::Side::kServer;
+  aggregator_.OnBytes(attachment.context, is_server ? received : sent, is_server ? sent : received,
+                      0);
+}
+
+void Pipeline::OnLost(Conversation& conversation, uint64_t requests) {
+  aggregator_.OnLost(EdgeOf(conversation).context, requests);
+}
+
+void Pipeline::OnUnparsed(Conversation& conversation, uint64_t bytes, uint64_t requests) {
+  model::Loss loss = LossOf(model::LossStage::kParserResync, 0, bytes);
+  loss.requests = requests;
+  loss.workload = PartyOf(conversation.open().tgid).workload;
+  aggregator_.OnLoss(loss);
+}
+
+void Pipeline::OnClosed(Conversation& conversation, int64_t boot_ns) {
+  // A parsed conversation is in its records; of any other only bytes and the time it took are
+  // known.
+  if (conversation.records() == 0 && conversation.open().tgid != 0 &&
+      conversation.open().transport != model::Transport::kUdp) {
+    EdgeAttachment& attachment = EdgeOf(conversation);
+    CountConnection(conversation, attachment);
+    const int64_t duration_ns = boot_ns - conversation.open().boot_ns;
+    if (conversation.open().origin != ConnOrigin::kFound && duration_ns > 0) {
+      aggregator_.OnBytes(attachment.context, 0, 0, duration_ns);
+    }
+  }
+  sockets_.Remove(conversation);
+}
+
+}  // namespace kindling::agent

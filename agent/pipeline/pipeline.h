@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_map.h"
+#include "agent/aggregate/aggregator.h"
+#include "agent/capture/conn_table.h"
+#include "agent/capture/conversation.h"
+#include "agent/capture/events.h"
+#include "agent/identity/dns_names.h"
+#include "agent/identity/process_table.h"
+#include "agent/pipeline/socket_index.h"
+
+namespace kindling::agent {
+
+// From events to the aggregator: gives every conversation its two parties by name and turns what
+// happens in it into the aggregator's calls. Driven by the kernel or by a recording alike.
+//
+// Threads: the capture thread only.
+class Pipeline final : public EventSink, private ConversationSink {
+ public:
+  struct Options {
+    std::string host;
+    std::string own_cgroup;
+    ConnTable::Options conns;
+    ProcessTable::Options processes;
+    DnsNames::Options dns_names;
+    bool keep_values = false;  // do not redact command lines
+  };
+
+  // `reader` and `aggregator` must outlive this.
+  Pipeline(const Options& options, ProcessReader& reader, Aggregator& aggregator,
+           ConnTable::SetPayload set_payload);
+  ~Pipeline() override;
+
+  void OnConnOpen(const ConnOpen& event) override;
+  void OnConnectFailure(const ConnectFailure& event) override;
+  void OnConnCounters(const ConnCounters& event) override;
+  void OnData(const DataEvent& event) override;
+  void OnListen(const ListenEvent& event) override;
+  void OnTask(const TaskEvent& event) override;
+  void OnKernelLoss(const KernelLoss& loss) override;
+  void OnTick(int64_t boot_ns, int64_t wall_ns) override;
+
+  size_t connections() const { return conns_.size(); }
+  uint64_t events() const { return events_; }
+  // What protocol a connection turned out to speak; kUnknown until that is clear.
+  const ConnTable& conns() const { return conns_; }
+
+ private:
+  class EdgeAttachment;
+
+  void OnRequest(Conversation& conversation, const Record& record) override;
+  void OnBytes(Conversation& conversation, uint64_t sent, uint64_t received) override;
+  void OnLost(Conversation& conversation, uint64_t requests) override;
+  void OnUnparsed(Conversation& conversation, uint64_t bytes, uint64_t requests) override;
+  void OnClosed(Conversation& conversation, int64_t boot_ns) override;
+
+  EdgeAttachment& EdgeOf(Conversation& conversation);
+  // The end this is, guessed from the ports where neither the kernel nor the bytes tell.
+  model::Side SideOf(const Conversation& conversation);
+  Edge MakeEdge(const Conversation& conversation);
+  model::Party PartyOf(uint32_t tgid);
+  void Bind(const Conversation& conversation, const model::Party& server);
+  void BindAddress(const std::string& address, uint16_t port, model::Transport transport,
+                   const model::Party& server);
+  void CountConnection(Conversation& conversation, EdgeAttachment& attachment);
+  void ReportTableLosses();
+
+  const Options options_;
+  Aggregator& aggregator_;
+  ProcessTable processes_;
+  SocketIndex sockets_;
+  DnsNames dns_names_;
+  KernelLoss kernel_loss_;        // as last reported
+  ConnTable::Stats table_stats_;  // as last reported
+  int64_t wall_ns_ = 0;
+  int64_t rebind_wall_ns_ = 0;
+  uint64_t events_ = 0;
+  base::StringMap<std::string> bindings_;  // "tcp 10.0.0.1:80" -> workload, as already told
+  ConnTable conns_;                        // last: its conversations call back into the rest
+};
+
+}  // namespace kindling::agent
