@@ -112,6 +112,18 @@ void ConnTable::ReportBytes(Conn& conn) {
   conn.reported_received = received;
 }
 
+ConnTable::Kind ConnTable::KindOf(const DataEvent& event) const {
+  const auto found = conns_.find(event.id);
+  if (found == conns_.end()) return {};
+  const Conversation* conversation = found->second->conversation.get();
+  if (event.remote.size != 0) {
+    const auto peer = found->second->peers.find({event.remote, event.remote_port});
+    conversation = peer == found->second->peers.end() ? nullptr : peer->second.get();
+  }
+  if (conversation == nullptr) return {};
+  return {.protocol = conversation->protocol(), .flow = conversation->FlowOf(event.direction)};
+}
+
 void ConnTable::OnCounters(const ConnCounters& event) { unsettled_.push_back(event); }
 
 void ConnTable::Settle(const ConnCounters& counters) {

@@ -62,6 +62,8 @@ class Conversation final : private RecordSink {
   uint64_t records() const { return records_; }
   int64_t last_boot_ns() const { return last_boot_ns_; }
 
+  Flow FlowOf(Direction direction) const;
+
   // The process that uses this end; set with the first data when it was not known at open.
   void SetTask(uint32_t tgid, uint32_t tid);
 
@@ -84,7 +86,6 @@ class Conversation final : private RecordSink {
   void Decide(Direction direction, const Segment& segment);
   void Adopt(const ProtocolEntry& entry, model::Side side);
   void GiveUp();
-  Flow FlowOf(Direction direction) const;
   void Feed(Direction direction, const Segment& segment);
 
   static constexpr size_t kMaxPendingBytes = 8192;
