@@ -40,10 +40,12 @@ constexpr std::array<std::string_view, 9> kSecretParts = {"passw",   "passphrase
 constexpr std::array<std::string_view, 9> kSecretWords = {
     "key", "auth", "pwd", "pass", "sig", "jwt", "pin", "session", "signature"};
 
-void Cap(std::string& text, size_t max_bytes) {
+// Cuts what `text` holds behind `begin`.
+void Cap(std::string& text, size_t max_bytes, size_t begin = 0) {
+  max_bytes += begin;
   if (text.size() <= max_bytes) return;
-  text.resize(max_bytes < 3 ? max_bytes : max_bytes - 3);
-  if (max_bytes >= 3) text += "...";
+  text.resize(max_bytes < begin + 3 ? max_bytes : max_bytes - 3);
+  if (max_bytes >= begin + 3) text += "...";
 }
 
 // Leaves out "user:password@" of every URL in `argument`.
@@ -163,11 +165,11 @@ bool IsSecretHeader(std::string_view name) {
   return Contains(lower, "authorization") || Contains(lower, "authentic") || IsSecretName(lower);
 }
 
-std::string RedactPath(std::string_view target, size_t max_bytes) {
+void AppendRedactedPath(std::string_view target, size_t max_bytes, std::string& out) {
   const std::string_view path = UrlPath(target);
-  std::string out;
+  const size_t begin = out.size();
   size_t at = 0;
-  while (at < path.size() && out.size() <= max_bytes) {
+  while (at < path.size() && out.size() <= begin + max_bytes) {
     if (path[at] == '/') {
       out += '/';
       ++at;
@@ -191,7 +193,12 @@ std::string RedactPath(std::string_view target, size_t max_bytes) {
     }
     if (has_parameters) out += ";*";
   }
-  Cap(out, max_bytes);
+  Cap(out, max_bytes, begin);
+}
+
+std::string RedactPath(std::string_view target, size_t max_bytes) {
+  std::string out;
+  AppendRedactedPath(target, max_bytes, out);
   return out;
 }
 

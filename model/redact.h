@@ -16,6 +16,7 @@ bool IsSecretName(std::string_view name);
 
 // The path of a request target without its query: "*" for e-mail addresses, encoded text and long
 // tokens. Unlike the template it keeps plain ids. At most `max_bytes`, then "...".
+void AppendRedactedPath(std::string_view target, size_t max_bytes, std::string& out);
 std::string RedactPath(std::string_view target, size_t max_bytes);
 
 // The query of a request target with every value taken out: "a=*&b=*". "" if there is none.
