@@ -5,6 +5,8 @@ export HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 # Debian's own programs first, above all its Python.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 cache=${KINDLING_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kindling}
+# Tests get no XDG_CACHE_HOME.
+[ -z "${XDG_CACHE_HOME:-}" ] || export KINDLING_CACHE=$cache
 
 say() { printf '%s\n' "$*" >&2; }
 
