@@ -65,21 +65,28 @@ void ConnTable::OnData(const DataEvent& event) {
     return;
   }
   Conn& conn = *found->second;
-  uint32_t already_seen = 0;
-  const uint64_t missing = conn.account.OnEvent(event, &already_seen);
+  LossAccount::Gap gap = conn.account.OnEvent(event);
   Conversation* conversation = ConversationFor(conn, event);
   if (conversation == nullptr) return;
   conversation->SetTask(event.tgid, event.tid);
 
   const uint64_t before = conversation->records();
-  if (missing > 0 && !IsDatagram(conn.open)) conversation->OnGap(event.direction, missing);
-  if (already_seen < event.size) {
-    const size_t skip = std::min<size_t>(already_seen, event.bytes.size());
+  if (IsDatagram(conn.open)) {
+    gap = {};  // each stands for itself
+  } else {
+    const Direction other =
+        event.direction == Direction::kSent ? Direction::kReceived : Direction::kSent;
+    if (gap.other_turn) conversation->OnGap(other, 0);
+    if (gap.bytes > 0) conversation->OnGap(event.direction, gap.bytes);
+  }
+  if (gap.already_seen < event.size) {
+    const size_t skip = std::min<size_t>(gap.already_seen, event.bytes.size());
     Segment segment{.bytes = event.bytes.subspan(skip),
                     .boot_ns = event.boot_ns,
-                    .tcp_seq = event.tcp_seq == 0 ? 0 : event.tcp_seq + already_seen,
+                    .tcp_seq = event.tcp_seq == 0 ? 0 : event.tcp_seq + gap.already_seen,
                     .tid = event.tid};
-    segment.unseen_bytes = static_cast<uint32_t>(event.size - already_seen - segment.bytes.size());
+    segment.unseen_bytes =
+        static_cast<uint32_t>(event.size - gap.already_seen - segment.bytes.size());
     conversation->OnSegment(event.direction, segment);
   }
   CountRecords(conn, *conversation, before);

@@ -45,7 +45,8 @@ class ConnTable {
   void OnCounters(const ConnCounters& event);
   void OnTick(int64_t boot_ns);
 
-  // What an event turned out to be, once OnData() has taken it; kUnknown for a connection not followed.
+  // What an event turned out to be, once OnData() has taken it; kUnknown for a connection not
+  // followed.
   struct Kind {
     model::Protocol protocol = model::Protocol::kUnknown;
     Flow flow = Flow::kRequest;

@@ -19,21 +19,24 @@ void LossAccount::SetRequestDirection(Direction direction) {
   request_direction_ = direction;
 }
 
-uint64_t LossAccount::OnEvent(const DataEvent& event, uint32_t* already_seen) {
-  *already_seen = 0;
-  uint64_t& next = next_position_[Index(event.direction)];
-  uint64_t missing = 0;
+LossAccount::Gap LossAccount::OnEvent(const DataEvent& event) {
+  Gap gap;
+  const size_t index = Index(event.direction);
+  uint64_t& next = next_position_[index];
+  bool missing = false;
   if (event.position > next) {
-    missing = event.position - next;
-    has_gap_ = true;
+    missing = has_gap_ = true;
+    if (!told_[index]) gap.bytes = event.position - next;
   } else if (event.position < next) {
-    *already_seen = static_cast<uint32_t>(std::min<uint64_t>(next - event.position, event.size));
+    gap.already_seen = static_cast<uint32_t>(std::min<uint64_t>(next - event.position, event.size));
   }
+  told_[index] = false;
   next = std::max(next, event.position + event.size);
   if (turn_ == 0 && !request_direction_known_) request_direction_ = event.direction;
+  if (event.turn > turn_ + 1 && turn_ != 0) gap.other_turn = told_[1 - index] = true;
   if (event.turn != turn_) EnterTurn(event.turn, event.direction);
-  if (missing > 0) exchange_intact_ = false;
-  return missing;
+  if (missing) exchange_intact_ = false;
+  return gap;
 }
 
 void LossAccount::EnterTurn(uint32_t turn, Direction direction) {

@@ -25,9 +25,15 @@ class LossAccount {
   // Which direction carries requests; until known, the direction of the first event is taken.
   void SetRequestDirection(Direction direction);
 
-  // Accounts for one event; returns the bytes of its direction that are missing before it (0:
-  // none). `already_seen` gets the number of leading bytes of the event that were delivered before.
-  uint64_t OnEvent(const DataEvent& event, uint32_t* already_seen);
+  // What is missing between an event and what came before it.
+  struct Gap {
+    uint64_t bytes = 0;         // of the event's direction, just before it
+    bool other_turn = false;    // a whole turn of the other direction, of unknown size
+    uint32_t already_seen = 0;  // leading bytes of the event that were delivered before
+  };
+  // Accounts for one event. A gap is told once: bytes of a turn that was told as `other_turn` are
+  // not told again when their direction goes on.
+  Gap OnEvent(const DataEvent& event);
 
   void OnRecord() { ++records_, ++exchange_records_; }
 
@@ -51,7 +57,8 @@ class LossAccount {
   void FinishExchange();
   uint64_t EstimateLost(uint32_t turns, bool closed) const;
 
-  std::array<uint64_t, 2> next_position_;  // by Index()
+  std::array<uint64_t, 2> next_position_;      // by Index()
+  std::array<bool, 2> told_ = {false, false};  // its next gap was told as other_turn
   Direction request_direction_ = Direction::kSent;
   bool request_direction_known_ = false;
   Direction odd_direction_ = Direction::kSent;  // of turns 1, 3, 5, ...

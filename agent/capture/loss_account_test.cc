@@ -23,7 +23,6 @@ Simulation Simulate(int exchanges, int pipeline, double drop, unsigned seed) {
   uint64_t position[2] = {0, 0};
   uint32_t turn = 0;
   Simulation result;
-  uint32_t seen = 0;
   for (int i = 0; i < exchanges; ++i) {
     bool whole = true;
     for (const Direction direction : {Direction::kSent, Direction::kReceived}) {
@@ -34,7 +33,7 @@ Simulation Simulate(int exchanges, int pipeline, double drop, unsigned seed) {
       if (dropped(random)) {
         whole = false;
       } else {
-        account.OnEvent(event, &seen);
+        account.OnEvent(event);
       }
     }
     for (int k = 0; k < pipeline; ++k) {
@@ -94,27 +93,35 @@ TEST(LossAccount, SeesLossThatOnlyTheCountersKnow) {
 
 TEST(LossAccount, ReportsMissingAndRepeatedBytes) {
   LossAccount account(1000, 0);
-  uint32_t seen = 0;
-  EXPECT_EQ(account.OnEvent(
-                {.direction = Direction::kSent, .position = 1000, .size = 10, .turn = 1}, &seen),
-            0u);
-  EXPECT_EQ(account.OnEvent(
-                {.direction = Direction::kSent, .position = 1030, .size = 10, .turn = 1}, &seen),
-            20u);
-  EXPECT_EQ(account.OnEvent(
-                {.direction = Direction::kSent, .position = 1035, .size = 10, .turn = 1}, &seen),
-            0u);
-  EXPECT_EQ(seen, 5u);
+  const auto sent = [&account](uint64_t position) {
+    return account.OnEvent(
+        {.direction = Direction::kSent, .position = position, .size = 10, .turn = 1});
+  };
+  EXPECT_EQ(sent(1000).bytes, 0u);
+  EXPECT_EQ(sent(1030).bytes, 20u);
+  EXPECT_EQ(sent(1035).already_seen, 5u);
   EXPECT_TRUE(account.has_gap());
+}
+
+TEST(LossAccount, AMissingTurnIsToldWhenTheOtherSideGoesOnAndOnlyOnce) {
+  LossAccount account(0, 0);
+  account.OnEvent({.direction = Direction::kSent, .position = 0, .size = 10, .turn = 1});
+  const LossAccount::Gap next_request =
+      account.OnEvent({.direction = Direction::kSent, .position = 10, .size = 10, .turn = 3});
+  EXPECT_TRUE(next_request.other_turn);
+  EXPECT_EQ(next_request.bytes, 0u);
+  const LossAccount::Gap response =
+      account.OnEvent({.direction = Direction::kReceived, .position = 50, .size = 10, .turn = 4});
+  EXPECT_FALSE(response.other_turn);
+  EXPECT_EQ(response.bytes, 0u);
 }
 
 TEST(LossAccount, RequestUnderWayIsNotLost) {
   LossAccount account(0, 0);
-  uint32_t seen = 0;
-  account.OnEvent({.direction = Direction::kSent, .position = 0, .size = 10, .turn = 1}, &seen);
-  account.OnEvent({.direction = Direction::kReceived, .position = 0, .size = 10, .turn = 2}, &seen);
+  account.OnEvent({.direction = Direction::kSent, .position = 0, .size = 10, .turn = 1});
+  account.OnEvent({.direction = Direction::kReceived, .position = 0, .size = 10, .turn = 2});
   account.OnRecord();
-  account.OnEvent({.direction = Direction::kSent, .position = 20, .size = 10, .turn = 5}, &seen);
+  account.OnEvent({.direction = Direction::kSent, .position = 20, .size = 10, .turn = 5});
   // Turns 3 and 4 are lost; 5 waits for its response.
   EXPECT_EQ(account.OnCounters({.sent_bytes = 30, .received_bytes = 20, .turns = 5}), 1u);
 }
