@@ -6,8 +6,10 @@ cd "$(dirname "$(readlink -f "$0")")/../.."
 . tools/dev/common.sh
 
 bench=tests/load/${1:-}.py
-[ $# -gt 0 ] && [ -f "$bench" ] || die "usage: ./dev bench NAME; there is: $(cd tests/load 2>/dev/null &&
-	grep -l -- --bin-dir -- *.py | sed 's/\.py$//' | tr '\n' ' ')"
+if [ $# -eq 0 ] || [ ! -f "$bench" ]; then
+	die "usage: ./dev bench NAME; there is: $(cd tests/load 2>/dev/null &&
+	grep -l -e --bin-dir -- *.py | sed 's/\.py$//' | tr '\n' ' ')"
+fi
 shift
 tools/dev/setup.sh packages >&2
 programs=$(tools/dev/programs.sh //tests/load:paced //tests/load:syscall_clock)

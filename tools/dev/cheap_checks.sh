@@ -1,7 +1,7 @@
 #!/bin/bash
 # cheap_checks.sh [REPORT]: the checks that take seconds and need no build. Appends `ok NAME` or `failed NAME` to REPORT.
 set -uo pipefail
-cd "$(dirname "$(readlink -f "$0")")/../.."
+cd "$(dirname "$(readlink -f "$0")")/../.." || exit
 . tools/dev/common.sh
 
 report=${1:-/dev/null}

@@ -5,11 +5,17 @@ cd "$(dirname "$(readlink -f "$0")")/../.."
 . tools/dev/common.sh
 
 root_runner=as_root
+build=1
 json=
 previous=
 for argument in "$@"; do
 	case $argument in
-	--replay | -h | --help) root_runner= ;;
+	--replay) root_runner= ;;
+	--stop) build= ;;
+	-h | --help)
+		root_runner=
+		build=
+		;;
 	--json=*) json=${argument#--json=} ;;
 	esac
 	[ "$previous" != --json ] || json=$argument
@@ -18,8 +24,11 @@ done
 # Without any way to root the demo itself says what it lacks.
 command -v sudo >/dev/null || root_runner=
 
-tools/dev/setup.sh packages
-programs=$(tools/dev/programs.sh)
+programs=dist/bin
+if [ -n "$build" ]; then
+	tools/dev/setup.sh packages
+	programs=$(tools/dev/programs.sh)
+fi
 ulimit -n "$(ulimit -H -n)" || true
 
 code=0

@@ -1,7 +1,7 @@
 #!/bin/bash
 # format.sh [--check]: formats every C and C++ file of the tree, or names those that are not formatted.
 set -uo pipefail
-cd "$(dirname "$(readlink -f "$0")")/../.."
+cd "$(dirname "$(readlink -f "$0")")/../.." || exit
 
 sources() {
 	git -c safe.directory="$PWD" ls-files -z --cached --others --exclude-standard '*.cc' '*.h' '*.c' |

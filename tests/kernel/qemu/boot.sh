@@ -98,7 +98,7 @@ for module in ${modules[@]+"${modules[@]}"}; do
 	fi
 	while read -r path; do
 		name=$(basename "${path%%.ko*}").ko
-		if ls "$tree/modules" | grep -q -- "-$name$"; then continue; fi
+		if compgen -G "$tree/modules/*-$name" >/dev/null; then continue; fi
 		case $path in
 		*.xz) xz -dc "$path" >"$tree/modules/$number-$name" ;;
 		*.zst) zstd -qdc "$path" >"$tree/modules/$number-$name" ;;
