@@ -7,10 +7,14 @@
 #include <vector>
 
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "kindling/v1/ingest.pb.h"
 
 namespace kindling::agent {
 namespace {
+
+// The controller refuses longer ones.
+constexpr size_t kMaxTextBytes = 8 << 10;
 
 // The texts of one batch, each once; 0 is "".
 class StringTable {
@@ -34,35 +38,17 @@ class StringTable {
   absl::flat_hash_map<std::string_view, uint32_t, base::StringHash> indices_;
 };
 
-// Length of the UTF-8 sequence at the start of `text`; 0 if there is none.
-size_t Utf8Length(std::string_view text) {
-  const auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = at(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xc0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates and what is beyond U+10FFFF.
-  if ((lead == 0xe0 && at(1) < 0xa0) || (lead == 0xed && at(1) > 0x9f) ||
-      (lead == 0xf0 && at(1) < 0x90) || (lead == 0xf4 && at(1) > 0x8f)) {
-    return 0;
-  }
-  return length;
-}
-
 std::string StringTable::Printable(std::string_view text) {
+  text = text.substr(0, kMaxTextBytes);
+  if (base::IsValidUtf8(text)) return std::string(text);
   std::string result;
   result.reserve(text.size());
   while (!text.empty()) {
-    const size_t length = Utf8Length(text);
-    if (length == 0) {
-      result += '?';
-      text.remove_prefix(1);
+    const std::string_view before = text;
+    if (base::TakeUtf8(text)) {
+      result += before.substr(0, before.size() - text.size());
     } else {
-      result += text.substr(0, length);
-      text.remove_prefix(length);
+      result += '?';
     }
   }
   return result;
