@@ -13,8 +13,6 @@ fi
 shift
 tools/dev/setup.sh packages >&2
 programs=$(tools/dev/programs.sh //tests/load:paced //tests/load:syscall_clock)
-kd_bazel build //tests/load:paced //tests/load:syscall_clock >&2
-install -C -m 755 -t "$programs" bazel-bin/tests/load/paced bazel-bin/tests/load/syscall_clock
 # A build server that is only waiting still wakes up.
 bazel shutdown >/dev/null 2>&1 || true
 ulimit -n "$(ulimit -H -n)" || true
