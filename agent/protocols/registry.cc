@@ -7,6 +7,7 @@
 #include "agent/protocols/recognised/kafka.h"
 #include "agent/protocols/recognised/postgresql.h"
 #include "agent/protocols/recognised/tls.h"
+#include "agent/protocols/redis/codec.h"
 
 namespace kindling::agent {
 namespace {
@@ -15,9 +16,10 @@ using model::Protocol;
 
 // Most specific first: protocols with a magic, then those with text, then those whose binary
 // headers are only plausible. No codec: recognised and named, not parsed.
-constexpr std::array<ProtocolEntry, 5> kRegistry = {{
+constexpr std::array<ProtocolEntry, 6> kRegistry = {{
     {Protocol::kHttp2, DetectHttp2, nullptr},
     {Protocol::kTls, DetectTls, nullptr},
+    {Protocol::kRedis, redis::Detect, redis::MakeCodec},
     {Protocol::kHttp, http1::Detect, http1::MakeCodec},
     {Protocol::kPostgresql, DetectPostgresql, nullptr},
     {Protocol::kKafka, DetectKafka, nullptr},
