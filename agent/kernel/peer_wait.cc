@@ -1,0 +1,66 @@
+#include "agent/kernel/peer_wait.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kindling::agent {
+namespace {
+
+constexpr size_t kHeldMax = 4096;
+constexpr int kCyclesMax = 2;
+
+}  // namespace
+
+bool PeerWait::Hold(const DataEvent& event, bool peer_follows) {
+  if (held_.size() >= kHeldMax) {
+    for (Held& held : held_) held.waits = false;
+    peer_follows = false;
+  }
+  if (!peer_follows && std::ranges::none_of(held_, [&](const Held& held) {
+        return held.event.id == event.id;
+      })) {
+    return false;
+  }
+  Held held{.event = event,
+            .bytes = {event.bytes.begin(), event.bytes.end()},
+            .waits = peer_follows};
+  held_.push_back(std::move(held));
+  return true;
+}
+
+void PeerWait::Resolve(ConnId id, uint64_t position, const IpAddress& remote, uint16_t port,
+                       EventSink& sink) {
+  for (Held& held : held_) {
+    if (held.event.id != id || held.event.position != position || !held.waits) continue;
+    held.event.remote = remote;
+    held.event.remote_port = port;
+    held.waits = false;
+    break;
+  }
+  DeliverReady(sink);
+}
+
+void PeerWait::Expire(EventSink& sink) {
+  for (Held& held : held_) {
+    if (++held.cycles > kCyclesMax) held.waits = false;
+  }
+  DeliverReady(sink);
+}
+
+void PeerWait::DeliverReady(EventSink& sink) {
+  std::vector<ConnId> blocked;
+  std::deque<Held> rest;
+  for (Held& held : held_) {
+    const bool is_blocked = std::ranges::find(blocked, held.event.id) != blocked.end();
+    if (held.waits || is_blocked) {
+      if (!is_blocked) blocked.push_back(held.event.id);
+      rest.push_back(std::move(held));
+      continue;
+    }
+    held.event.bytes = held.bytes;
+    sink.OnData(held.event);
+  }
+  held_ = std::move(rest);
+}
+
+}  // namespace kindling::agent

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <span>
+#include <vector>
+
+#include "agent/capture/events.h"
+
+namespace kindling::agent {
+
+// Holds datagrams whose sender is told only by a later record, and what follows them on the same
+// connection, so that a connection's events keep their order.
+// Threads: one.
+// Limits: 4096 events; at the bound, and after two Expire() calls, events go on without their sender.
+class PeerWait {
+ public:
+  // Takes the event (its bytes are copied) if it must wait; false: the caller delivers it now.
+  bool Hold(const DataEvent& event, bool peer_follows);
+  // The sender of a held datagram has become known; delivers what no longer waits.
+  void Resolve(ConnId id, uint64_t position, const IpAddress& remote, uint16_t port,
+               EventSink& sink);
+  // To be called once per drain cycle.
+  void Expire(EventSink& sink);
+  bool empty() const { return held_.empty(); }
+
+ private:
+  struct Held {
+    DataEvent event;
+    std::vector<std::byte> bytes;
+    bool waits = false;
+    int cycles = 0;
+  };
+
+  void DeliverReady(EventSink& sink);
+
+  std::deque<Held> held_;
+};
+
+}  // namespace kindling::agent

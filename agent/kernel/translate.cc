@@ -1,0 +1,141 @@
+#include "agent/kernel/translate.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+namespace kindling::agent {
+namespace {
+
+IpAddress ToAddress(uint16_t family, const uint8_t* bytes) {
+  IpAddress address;
+  address.size = family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;
+  std::memcpy(address.bytes.data(), bytes, address.size);
+  return address;
+}
+
+// "" for no name; the first byte of an abstract one is 0 and prints as '@'.
+std::string ToPath(const char* path, uint32_t bytes) {
+  std::string text(path, std::min<uint32_t>(bytes, KD_UNIX_PATH_BYTES));
+  if (!text.empty() && text[0] == '\0') {
+    text[0] = '@';
+  } else {
+    text.resize(std::min(text.size(), std::strlen(text.c_str())));
+  }
+  return text;
+}
+
+}  // namespace
+
+ConnOpen ToConnOpen(const kd_conn_open& wire) {
+  ConnOpen open;
+  open.id = wire.conn;
+  open.boot_ns = static_cast<int64_t>(wire.boot_ns);
+  open.origin = static_cast<ConnOrigin>(wire.origin);
+  open.transport = static_cast<model::Transport>(wire.transport);
+  open.side = static_cast<model::Side>(wire.side);
+  open.netns = wire.netns;
+  open.local = ToAddress(wire.ends.family, wire.ends.local);
+  open.local_port = wire.ends.local_port;
+  if (wire.ends.remote_port != 0) {
+    open.remote = ToAddress(wire.ends.family, wire.ends.remote);
+    open.remote_port = wire.ends.remote_port;
+  }
+  open.unix_path = ToPath(wire.unix_path, wire.unix_path_bytes);
+  open.unix_inode = wire.unix_inode;
+  open.unix_peer_inode = wire.unix_peer_inode;
+  open.tgid = wire.tgid;
+  open.tid = wire.tid;
+  open.connect_duration_ns = static_cast<int64_t>(wire.connect_duration_ns);
+  open.sent_bytes = wire.sent_bytes;
+  open.received_bytes = wire.received_bytes;
+  return open;
+}
+
+ConnCounters ToConnCounters(const kd_conn_close& wire) {
+  return {.id = wire.conn,
+          .boot_ns = static_cast<int64_t>(wire.boot_ns),
+          .sent_bytes = wire.sent_bytes,
+          .received_bytes = wire.received_bytes,
+          .turns = wire.turns,
+          .closed = true};
+}
+
+ConnCounters ToConnCounters(const kd_counters& wire, int64_t boot_ns) {
+  return {.id = wire.conn,
+          .boot_ns = boot_ns,
+          .sent_bytes = wire.sent_bytes,
+          .received_bytes = wire.received_bytes,
+          .turns = wire.turns,
+          .closed = wire.closed != 0};
+}
+
+ConnectFailure ToConnectFailure(const kd_connect_failed& wire) {
+  ConnectFailure failure;
+  failure.boot_ns = static_cast<int64_t>(wire.boot_ns);
+  failure.netns = wire.netns;
+  failure.local = ToAddress(wire.ends.family, wire.ends.local);
+  failure.remote = ToAddress(wire.ends.family, wire.ends.remote);
+  failure.remote_port = wire.ends.remote_port;
+  failure.tgid = wire.tgid;
+  failure.error = wire.error;
+  failure.duration_ns = static_cast<int64_t>(wire.duration_ns);
+  return failure;
+}
+
+ListenEvent ToListenEvent(const kd_listen& wire) {
+  ListenEvent listen;
+  listen.boot_ns = static_cast<int64_t>(wire.boot_ns);
+  listen.transport = static_cast<model::Transport>(wire.transport);
+  listen.netns = wire.netns;
+  listen.local = ToAddress(wire.ends.family, wire.ends.local);
+  listen.port = wire.ends.local_port;
+  listen.unix_path = ToPath(wire.unix_path, wire.unix_path_bytes);
+  listen.tgid = wire.tgid;
+  return listen;
+}
+
+TaskEvent ToTaskEvent(const kd_task_event& wire) {
+  TaskEvent event;
+  event.boot_ns = static_cast<int64_t>(wire.boot_ns);
+  event.kind = static_cast<TaskEventKind>(wire.kind);
+  event.tgid = wire.tgid;
+  event.parent_tgid = wire.parent_tgid;
+  event.wait_status = wire.wait_status;
+  event.start_boot_ns = wire.start_boot_ns;
+  event.comm.assign(wire.comm, strnlen(wire.comm, sizeof(wire.comm)));
+  return event;
+}
+
+IpAddress PeerAddress(const kd_peer& wire) { return ToAddress(wire.family, wire.address); }
+
+bool ToDataEvent(std::span<const std::byte> record, DataEvent& event) {
+  if (record.size() < sizeof(kd_data)) return false;
+  const auto& wire = *reinterpret_cast<const kd_data*>(record.data());
+  if (sizeof(kd_data) + wire.captured > record.size()) return false;
+  event.id = wire.conn;
+  event.boot_ns = static_cast<int64_t>(wire.boot_ns);
+  event.direction = static_cast<Direction>(wire.direction);
+  event.position = wire.position;
+  event.size = wire.size;
+  event.bytes = record.subspan(sizeof(kd_data), wire.captured);
+  event.tcp_seq = wire.tcp_seq;
+  event.turn = wire.turn;
+  event.tgid = wire.tgid;
+  event.tid = wire.tid;
+  event.execution_unit = 0;
+  event.remote = IpAddress();
+  event.remote_port = 0;
+  if (wire.flags & KD_DATA_HAS_PEER) {
+    const size_t at = sizeof(kd_data) + ((wire.captured + 7) & ~7u);
+    if (at + sizeof(kd_peer) > record.size()) return false;
+    const auto& peer = *reinterpret_cast<const kd_peer*>(record.data() + at);
+    event.remote = PeerAddress(peer);
+    event.remote_port = peer.port;
+  }
+  return true;
+}
+
+}  // namespace kindling::agent

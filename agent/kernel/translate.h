@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "agent/capture/events.h"
+#include "bpf/wire/control.h"
+#include "bpf/wire/counters.h"
+#include "bpf/wire/data.h"
+
+// From the records that the BPF programs write to the events of the pipeline.
+namespace kindling::agent {
+
+ConnOpen ToConnOpen(const kd_conn_open& wire);
+ConnCounters ToConnCounters(const kd_conn_close& wire);
+ConnCounters ToConnCounters(const kd_counters& wire, int64_t boot_ns);
+ConnectFailure ToConnectFailure(const kd_connect_failed& wire);
+ListenEvent ToListenEvent(const kd_listen& wire);
+TaskEvent ToTaskEvent(const kd_task_event& wire);
+
+// `record` is a whole record of the data ring; the event's bytes point into it. False: it is too short
+// to be one.
+bool ToDataEvent(std::span<const std::byte> record, DataEvent& event);
+
+// Address of a peer record.
+IpAddress PeerAddress(const kd_peer& wire);
+
+}  // namespace kindling::agent

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+#pragma once
+
+#include "bpf/wire/counters.h"
+
+#define KD_MAX_CPUS 256 /* a power of two; CPUs beyond it share counters */
+
+/* Set before loading. */
+const volatile __u8 kd_by_address; /* state in kd_conns_by_address, not in socket storage */
+const volatile __u8 kd_scope_host; /* everything */
+const volatile __u8 kd_scope_by_netns; /* kd_scope_netns has entries */
+const volatile __u8 kd_scope_by_tgid; /* kd_scope_tgids has entries */
+const volatile __u32 kd_scope_cgroup_count;
+const volatile __u32 kd_payload_bytes; /* of each call, at most KD_PAYLOAD_MAX */
+const volatile __u32 kd_self_tgid; /* never captured */
+
+struct kd_loss kd_losses[KD_MAX_CPUS];
+__u64 kd_next_conn = 1;
+
+static __always_inline struct kd_loss *kd_loss_here(void)
+{
+	return &kd_losses[bpf_get_smp_processor_id() & (KD_MAX_CPUS - 1)];
+}
+
+#define kd_count(field, n) __sync_fetch_and_add(&kd_loss_here()->field, n)
