@@ -20,10 +20,9 @@
 #include "base/clock.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
+#include "bpf/capture.skel.h"
 #include "bpf/wire/control.h"
 #include "bpf/wire/data.h"
-
-#include "bpf/capture.skel.h"
 
 namespace kindling::agent {
 namespace {
@@ -49,8 +48,8 @@ absl::Status CheckOptions(const KernelSourceOptions& options) {
   }
   if (options.hook != "auto" && options.hook != "socket_tracepoints" &&
       options.hook != "sys_exit") {
-    return absl::InvalidArgumentError(absl::StrFormat(
-        "hook \"%s\": must be auto, socket_tracepoints or sys_exit", options.hook));
+    return absl::InvalidArgumentError(
+        absl::StrFormat("hook \"%s\": must be auto, socket_tracepoints or sys_exit", options.hook));
   }
   for (const std::string& hook : options.disable) {
     if (!IsAttachRow(hook)) {
@@ -117,8 +116,8 @@ absl::Status BpfCapture::ChooseHooks(const KernelFacts& facts) {
   } else {
     hook_ = options_.hook == "sys_exit" ? DataHook::kSysExit : DataHook::kSocketTracepoints;
   }
-  const AttachUse other = hook_ == DataHook::kSysExit ? AttachUse::kSocketTracepoints
-                                                      : AttachUse::kSysExit;
+  const AttachUse other =
+      hook_ == DataHook::kSysExit ? AttachUse::kSocketTracepoints : AttachUse::kSysExit;
   for (const AttachRow& row : AttachTable()) {
     if (row.use == other) continue;
     if (is_disabled(row) || !facts.Has(row)) {
@@ -133,8 +132,7 @@ absl::Status BpfCapture::ChooseHooks(const KernelFacts& facts) {
 }
 
 bool BpfCapture::InUse(std::string_view hook) const {
-  return std::ranges::any_of(rows_,
-                             [&](const AttachRow* row) { return row->hook == hook; });
+  return std::ranges::any_of(rows_, [&](const AttachRow* row) { return row->hook == hook; });
 }
 
 absl::Status BpfCapture::LoadPrograms() {
@@ -168,8 +166,8 @@ absl::Status BpfCapture::LoadPrograms() {
   }
   ASSIGN_OR_RETURN(control_, Ring::Open(bpf_map__fd(skeleton_->maps.kd_control_ring),
                                         options_.control_ring_bytes));
-  ASSIGN_OR_RETURN(
-      data_, Ring::Open(bpf_map__fd(skeleton_->maps.kd_data_ring), options_.data_ring_bytes));
+  ASSIGN_OR_RETURN(data_,
+                   Ring::Open(bpf_map__fd(skeleton_->maps.kd_data_ring), options_.data_ring_bytes));
   void* verdicts = mmap(nullptr, kVerdicts * sizeof(kd_verdict), PROT_READ | PROT_WRITE, MAP_SHARED,
                         bpf_map__fd(skeleton_->maps.kd_payload_verdicts), 0);
   if (verdicts == MAP_FAILED) return base::ErrnoStatus(errno, "map the payload verdicts");
@@ -207,8 +205,7 @@ absl::Status BpfCapture::Attach(const AttachRow& row) {
   TakeLibbpfLog();
   bpf_link* link = bpf_program__attach(program);
   if (link == nullptr) {
-    return base::ErrnoStatus(errno,
-                             absl::StrFormat("attach %s (%s)", row.hook, TakeLibbpfLog()));
+    return base::ErrnoStatus(errno, absl::StrFormat("attach %s (%s)", row.hook, TakeLibbpfLog()));
   }
   links_.push_back(link);
   return absl::OkStatus();
@@ -366,8 +363,7 @@ void BpfCapture::OnRecord(std::span<const std::byte> record, EventSink& sink) {
     // No hook sees the end of such a socket: its last counters are what its data said.
     if (auto known = known_.find(event.id); known != known_.end()) {
       ConnCounters& last = known->second.last;
-      uint64_t& total =
-          event.direction == Direction::kSent ? last.sent_bytes : last.received_bytes;
+      uint64_t& total = event.direction == Direction::kSent ? last.sent_bytes : last.received_bytes;
       total = std::max(total, event.position + event.size);
       last.turns = std::max(last.turns, event.turn);
     }
@@ -406,8 +402,8 @@ void BpfCapture::Drain(EventSink& sink) {
   const base::Clock& clock = base::SystemClock();
   const int64_t boot_ns = clock.BootNs();
   const int64_t wall_ns = clock.WallNs();
-  // A connection is announced before its first data is written: what is in the data ring now has its
-  // announcement in the control ring by the time that is read.
+  // A connection is announced before its first data is written: what is in the data ring now has
+  // its announcement in the control ring by the time that is read.
   const uint64_t data_limit = data_->producer_position();
   control_->Drain(control_->producer_position(),
                   [&](std::span<const std::byte> record) { OnControl(record, sink); });
@@ -423,11 +419,10 @@ void BpfCapture::Drain(EventSink& sink) {
 void BpfCapture::SweepCounters(EventSink& sink) {
   const bool by_address = hook_ == DataHook::kSysExit;
   if (!InUse(by_address ? "iter/bpf_map_elem" : "iter/bpf_sk_storage_map")) return;
-  const bpf_map* map =
-      by_address ? skeleton_->maps.kd_conns_by_address : skeleton_->maps.kd_conns;
-  auto bytes = RunIterator(
-      by_address ? skeleton_->progs.kd_sweep_by_address : skeleton_->progs.kd_sweep,
-      bpf_map__fd(map));
+  const bpf_map* map = by_address ? skeleton_->maps.kd_conns_by_address : skeleton_->maps.kd_conns;
+  auto bytes =
+      RunIterator(by_address ? skeleton_->progs.kd_sweep_by_address : skeleton_->progs.kd_sweep,
+                  bpf_map__fd(map));
   if (!bytes.ok()) {
     LOG_FIRST_N(WARNING, 3) << "sweep of the connections: " << bytes.status();
     return;

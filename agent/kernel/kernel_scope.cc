@@ -67,20 +67,20 @@ absl::StatusOr<ResolvedScope> ResolveScope(const ScopeOptions& options,
                                            std::string_view proc_root) {
   if (options.empty()) {
     return absl::InvalidArgumentError(
-        "no scope: say what to watch, for example `scope: {network_namespaces: [/run/netns/shop]}`, "
+        "no scope: say what to watch, for example `scope: {network_namespaces: "
+        "[/run/netns/shop]}`, "
         "or `scope: {host: true}` for the whole machine");
   }
   if (options.cgroups.size() > kCgroupsMax || options.network_namespaces.size() > kNetnsMax) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("scope: at most %d cgroups and %d network namespaces", kCgroupsMax,
-                        kNetnsMax));
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "scope: at most %d cgroups and %d network namespaces", kCgroupsMax, kNetnsMax));
   }
   ResolvedScope scope;
   scope.host = options.host;
   for (const std::string& path : options.network_namespaces) {
     auto fd = OpenPath(path, "network namespace", O_RDONLY);
     if (!fd.ok()) return fd.status();
-    struct stat info{};
+    struct stat info {};
     if (fstat(fd->get(), &info) != 0) return base::ErrnoStatus(errno, "stat " + path);
     scope.netns_inodes.push_back(static_cast<uint32_t>(info.st_ino));
     scope.netns_fds.push_back(*std::move(fd));

@@ -15,9 +15,9 @@ namespace kindling::agent {
 
 struct KernelSourceOptions {
   ScopeOptions scope;
-  std::string hook = "auto";  // auto, socket_tracepoints or sys_exit
-  std::vector<std::string> disable;       // rows of the attach table, by hook
-  uint32_t data_ring_bytes = 16 << 20;    // powers of two, from a page
+  std::string hook = "auto";            // auto, socket_tracepoints or sys_exit
+  std::vector<std::string> disable;     // rows of the attach table, by hook
+  uint32_t data_ring_bytes = 16 << 20;  // powers of two, from a page
   uint32_t control_ring_bytes = 1 << 20;
   uint32_t payload_bytes = 1024;  // of each call, at most 8192
   uint32_t connections = 65536;   // followed at once with the sys_exit path
@@ -41,7 +41,8 @@ struct ProgramCost {
 // The BPF programs of this agent: everything the kernel tells, as events.
 // Threads: one; Start(), Drain() and the sweeps call the sink on it.
 // Lifetime: programs are detached and maps freed with the object.
-// Limits: rings and maps have the sizes of the options; what finds them full is counted in KernelLoss.
+// Limits: rings and maps have the sizes of the options; what finds them full is counted in
+// KernelLoss.
 class KernelSource {
  public:
   // Loads the programs and fits the scope to this machine.
@@ -56,8 +57,8 @@ class KernelSource {
 
   // Attaches, then finds the sockets that were there before. Between the two nothing is missed.
   virtual absl::Status Start(EventSink& sink) = 0;
-  // One cycle: connections, data, ends of connections, losses if they changed, then a tick whose time is
-  // the start of the cycle before, so that all that happened before it has been given.
+  // One cycle: connections, data, ends of connections, losses if they changed, then a tick whose
+  // time is the start of the cycle before, so that all that happened before it has been given.
   virtual void Drain(EventSink& sink) = 0;
   // Reports the counters of every open connection, and the end of those whose socket is gone.
   virtual void SweepCounters(EventSink& sink) = 0;

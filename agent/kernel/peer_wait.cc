@@ -16,14 +16,12 @@ bool PeerWait::Hold(const DataEvent& event, bool peer_follows) {
     for (Held& held : held_) held.waits = false;
     peer_follows = false;
   }
-  if (!peer_follows && std::ranges::none_of(held_, [&](const Held& held) {
-        return held.event.id == event.id;
-      })) {
+  if (!peer_follows &&
+      std::ranges::none_of(held_, [&](const Held& held) { return held.event.id == event.id; })) {
     return false;
   }
-  Held held{.event = event,
-            .bytes = {event.bytes.begin(), event.bytes.end()},
-            .waits = peer_follows};
+  Held held{
+      .event = event, .bytes = {event.bytes.begin(), event.bytes.end()}, .waits = peer_follows};
   held_.push_back(std::move(held));
   return true;
 }

@@ -12,7 +12,8 @@ namespace kindling::agent {
 // Holds datagrams whose sender is told only by a later record, and what follows them on the same
 // connection, so that a connection's events keep their order.
 // Threads: one.
-// Limits: 4096 events; at the bound, and after two Expire() calls, events go on without their sender.
+// Limits: 4096 events; at the bound, and after two Expire() calls, events go on without their
+// sender.
 class PeerWait {
  public:
   // Takes the event (its bytes are copied) if it must wait; false: the caller delivers it now.

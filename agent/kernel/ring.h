@@ -25,8 +25,8 @@ class Ring {
     return __atomic_load_n(reinterpret_cast<const uint64_t*>(producer_), __ATOMIC_ACQUIRE);
   }
 
-  // Calls `visit(std::span<const std::byte>)` for each finished record before `limit`, in order, and
-  // gives its room back. Stops early at a record that is still being written.
+  // Calls `visit(std::span<const std::byte>)` for each finished record before `limit`, in order,
+  // and gives its room back. Stops early at a record that is still being written.
   template <typename Visit>
   void Drain(uint64_t limit, Visit&& visit) {
     auto* consumer = reinterpret_cast<uint64_t*>(consumer_);

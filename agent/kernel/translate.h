@@ -18,8 +18,8 @@ ConnectFailure ToConnectFailure(const kd_connect_failed& wire);
 ListenEvent ToListenEvent(const kd_listen& wire);
 TaskEvent ToTaskEvent(const kd_task_event& wire);
 
-// `record` is a whole record of the data ring; the event's bytes point into it. False: it is too short
-// to be one.
+// `record` is a whole record of the data ring; the event's bytes point into it. False: it is too
+// short to be one.
 bool ToDataEvent(std::span<const std::byte> record, DataEvent& event);
 
 // Address of a peer record.
