@@ -23,8 +23,8 @@ class Recorder final : public EventSink {
     (event.closed ? ends : counters).push_back(event);
   }
   void OnData(const DataEvent& event) override {
-    RecordedData copy{event, std::string(reinterpret_cast<const char*>(event.bytes.data()),
-                                         event.bytes.size())};
+    RecordedData copy{
+        event, std::string(reinterpret_cast<const char*>(event.bytes.data()), event.bytes.size())};
     copy.bytes = {};
     data.push_back(std::move(copy));
   }
@@ -56,7 +56,8 @@ class Recorder final : public EventSink {
 };
 
 // Drains until `done` holds; false after ten seconds.
-inline bool DrainUntil(KernelSource& source, Recorder& recorder, const std::function<bool()>& done) {
+inline bool DrainUntil(KernelSource& source, Recorder& recorder,
+                       const std::function<bool()>& done) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   while (true) {
     source.Drain(recorder);

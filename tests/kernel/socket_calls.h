@@ -1,11 +1,11 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include <sys/socket.h>
 
 // Every system call of the read and write family, each behind the same signature.
 namespace kindling::agent {

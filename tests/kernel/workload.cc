@@ -72,9 +72,7 @@ Workload::~Workload() {
   close(go_fd_);
 }
 
-std::string Workload::NetnsPath() const {
-  return "/proc/" + std::to_string(pid_) + "/ns/net";
-}
+std::string Workload::NetnsPath() const { return "/proc/" + std::to_string(pid_) + "/ns/net"; }
 
 void Workload::AwaitReady() const {
   char byte = 0;

@@ -7,8 +7,8 @@
 
 namespace kindling::agent {
 
-// A child process in a network namespace of its own, with loopback up, that runs `body` in two steps:
-// before and after Go(). The only thing the kernel tests ever capture.
+// A child process in a network namespace of its own, with loopback up, that runs `body` in two
+// steps: before and after Go(). The only thing the kernel tests ever capture.
 class Workload {
  public:
   // What the body uses to wait for Go(): everything before is there when the agent starts.
