@@ -36,4 +36,19 @@ bool IsValidUtf8(std::string_view text) {
   return true;
 }
 
+std::string ToValidUtf8(std::string_view text) {
+  if (IsValidUtf8(text)) return std::string(text);
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    const std::string_view before = text;
+    if (TakeUtf8(text)) {
+      result += before.substr(0, before.size() - text.size());
+    } else {
+      result += '?';
+    }
+  }
+  return result;
+}
+
 }  // namespace kindling::base

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace kindling::base {
@@ -10,5 +11,8 @@ namespace kindling::base {
 std::optional<char32_t> TakeUtf8(std::string_view& text);
 
 bool IsValidUtf8(std::string_view text);
+
+// `text` with each byte that belongs to no well-formed code point as '?'.
+std::string ToValidUtf8(std::string_view text);
 
 }  // namespace kindling::base

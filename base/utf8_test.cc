@@ -27,5 +27,11 @@ TEST(Utf8, RefusesMalformedBytesOneAtATime) {
   EXPECT_TRUE(IsValidUtf8("\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf"));
 }
 
+TEST(Utf8, BytesThatBelongToNothingAreReplaced) {
+  EXPECT_EQ(ToValidUtf8("caf\xc3\xa9"), "caf\xc3\xa9");
+  EXPECT_EQ(ToValidUtf8("\xff|\xc3"), "?|?");
+  EXPECT_EQ(ToValidUtf8("\xed\xa0\x80x"), "???x");
+}
+
 }  // namespace
 }  // namespace kindling::base

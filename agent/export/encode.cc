@@ -25,34 +25,16 @@ class StringTable {
     if (text.empty()) return 0;
     const auto next = static_cast<uint32_t>(out_->strings_size());
     const auto [entry, added] = indices_.try_emplace(text, next);
-    if (added) *out_->add_strings() = Printable(text);
+    // Protobuf strings must be UTF-8, and these came from the wire.
+    if (added) *out_->add_strings() = base::ToValidUtf8(text.substr(0, kMaxTextBytes));
     return entry->second;
   }
 
  private:
-  // Protobuf strings must be UTF-8, and these came from the wire.
-  static std::string Printable(std::string_view text);
-
   v1::Batch* const out_;
   // Views into the batch being encoded, which outlives the table.
   absl::flat_hash_map<std::string_view, uint32_t, base::StringHash> indices_;
 };
-
-std::string StringTable::Printable(std::string_view text) {
-  text = text.substr(0, kMaxTextBytes);
-  if (base::IsValidUtf8(text)) return std::string(text);
-  std::string result;
-  result.reserve(text.size());
-  while (!text.empty()) {
-    const std::string_view before = text;
-    if (base::TakeUtf8(text)) {
-      result += before.substr(0, before.size() - text.size());
-    } else {
-      result += '?';
-    }
-  }
-  return result;
-}
 
 // Fills `column` with value(row) for every row, unless all of them are zero.
 template <typename Rows, typename Column, typename Value>
