@@ -40,6 +40,14 @@ constexpr std::array<std::string_view, 9> kSecretParts = {"passw",   "passphrase
 constexpr std::array<std::string_view, 9> kSecretWords = {
     "key", "auth", "pwd", "pass", "sig", "jwt", "pin", "session", "signature"};
 
+bool IsPlain(std::string_view text) {
+  unsigned other = 0;
+  for (const char c : text) {
+    other |= c <= ' ' || c >= 0x7f || c == '%' || c == '@' || c == '"' || c == '\\' ? 1u : 0u;
+  }
+  return other == 0;
+}
+
 // Cuts what `text` holds behind `begin`.
 void Cap(std::string& text, size_t max_bytes, size_t begin = 0) {
   max_bytes += begin;
@@ -167,6 +175,12 @@ bool IsSecretHeader(std::string_view name) {
 
 void AppendRedactedPath(std::string_view target, size_t max_bytes, std::string& out) {
   const std::string_view path = UrlPath(target);
+  // Most paths are short and plain, and stay as they are.
+  if (path.size() <= std::min(kMaxPlainSegmentBytes, max_bytes) && IsPlain(path) &&
+      path.find(';') == std::string_view::npos) {
+    out += path;
+    return;
+  }
   const size_t begin = out.size();
   size_t at = 0;
   while (at < path.size() && out.size() <= begin + max_bytes) {
@@ -181,11 +195,7 @@ void AppendRedactedPath(std::string_view target, size_t max_bytes, std::string& 
     const size_t parameters = segment.find(';');
     const bool has_parameters = parameters != std::string_view::npos;
     segment = segment.substr(0, parameters);
-    const bool plain =
-        segment.size() <= kMaxPlainSegmentBytes &&
-        std::all_of(segment.begin(), segment.end(), [](char c) {
-          return c > ' ' && c < 0x7f && c != '%' && c != '@' && c != '"' && c != '\\';
-        });
+    const bool plain = segment.size() <= kMaxPlainSegmentBytes && IsPlain(segment);
     if (plain) {
       out += segment;
     } else {
@@ -242,7 +252,8 @@ std::string RedactCommandLine(std::string_view arguments, size_t max_bytes) {
     is_program = false;
   }
   for (char& c : out) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < ' ' || byte >= 0x7f) c = byte < ' ' ? ' ' : '?';
   }
   Cap(out, max_bytes);
   return out;

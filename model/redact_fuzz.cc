@@ -1,6 +1,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 #include "model/redact.h"
@@ -11,6 +12,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   IsSecretHeader(text);
   if (RedactPath(text, 100).size() > 100) std::abort();
   if (RedactQuery(text, 100).size() > 100) std::abort();
-  if (RedactCommandLine(text, 100).size() > 100) std::abort();
+  const std::string line = RedactCommandLine(text, 100);
+  if (line.size() > 100) std::abort();
+  for (const char c : line + RedactPath(text, 100) + RedactQuery(text, 100)) {
+    if (c < ' ' || c > '~') std::abort();
+  }
   return 0;
 }

@@ -29,6 +29,16 @@ bool Is(const SqlToken& token, std::string_view upper_word) {
   return true;
 }
 
+// A quoted name without what could be a piece of anything but a name.
+std::string PlainName(std::string_view text) {
+  std::string name(text.substr(0, kMaxNameBytes));
+  for (char& c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= ' ' || byte >= 0x7f || c == '`' || c == '"' || c == '\'') c = '_';
+  }
+  return name;
+}
+
 template <size_t N>
 bool IsAny(const SqlToken& token, const std::array<std::string_view, N>& upper_words) {
   return std::any_of(upper_words.begin(), upper_words.end(),
@@ -163,23 +173,21 @@ class EndpointReader {
         token_.kind != SqlTokenKind::kString) {
       return "";
     }
+    const std::string text = PlainName(token_.text);
     std::string name;
-    const std::string_view text = token_.text.substr(0, kMaxNameBytes);
     for (size_t i = 0; i < text.size();) {
       size_t digits = 0;
       while (i + digits < text.size() && text[i + digits] >= '0' && text[i + digits] <= '9') {
         ++digits;
       }
-      if (digits > kMaxShardDigits) {
-        name += '*';
-        i += digits;
-      } else if (digits > 0) {
-        name += text.substr(i, digits);
-        i += digits;
+      if (digits == 0) {
+        name += text[i++];
+      } else if (digits <= kMaxShardDigits) {
+        name.append(text, i, digits);
       } else {
-        const auto c = static_cast<unsigned char>(text[i++]);
-        name += c <= ' ' || c >= 0x7f || c == '`' || c == '"' ? '_' : static_cast<char>(c);
+        name += '*';
       }
+      i += digits;
     }
     Advance();
     return name;
@@ -223,7 +231,12 @@ class StatementWriter {
     word_ = !symbol;
   }
 
+  // What leaves is printable ASCII, whatever came in.
   std::string Finish() {
+    for (char& c : out_) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte < ' ' || byte >= 0x7f) c = '_';
+    }
     while (!out_.empty() && (out_.back() == ' ' || out_.back() == ';')) out_.pop_back();
     if (out_.size() > max_bytes_) {
       out_.resize(max_bytes_ < 3 ? max_bytes_ : max_bytes_ - 3);
@@ -311,8 +324,7 @@ std::string SqlStatement(std::string_view sql, size_t max_bytes) {
         writer.Literal(token.space_before);
         break;
       case SqlTokenKind::kIdentifier:
-        writer.Text("`" + std::string(token.text.substr(0, kMaxNameBytes)) + "`",
-                    token.space_before, false);
+        writer.Text("`" + PlainName(token.text) + "`", token.space_before, false);
         break;
       case SqlTokenKind::kWord:
       case SqlTokenKind::kVariable:

@@ -14,5 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string statement = SqlStatement(sql, 512);
   if (statement.size() > 512) std::abort();
   if (statement.find('\'') != std::string::npos) std::abort();
+  for (const char c : statement + SqlEndpoint(sql)) {
+    if (c < ' ' || c > '~') std::abort();
+  }
   return 0;
 }

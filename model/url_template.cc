@@ -37,8 +37,7 @@ constexpr std::array<uint8_t, 256> kClasses = MakeClasses();
 constexpr size_t kMaxRouteSegmentBytes = 40;
 constexpr size_t kMaxDigits = 2;          // of a mixed segment that is still a name: "s3", "oauth2"
 constexpr size_t kMaxVersionBytes = 6;    // "v1", "v1.24"
-constexpr size_t kMinBareHexBytes = 16;   // hexadecimal without a digit
-constexpr size_t kMinTokenBytes = 16;     // mixed case without a digit
+constexpr size_t kMinTokenBytes = 16;     // hexadecimal or mixed case without digits
 constexpr size_t kMaxExtensionBytes = 5;  // "jpg", "woff2"
 
 // "v" and then a number: part of a route.
@@ -63,32 +62,37 @@ size_t ExtensionBytes(std::string_view segment) {
   return size + 1;
 }
 
+bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
+bool IsUpper(char c) { return c >= 'A' && c <= 'Z'; }
+
+// A random token changes case about every other letter; camel case every seventh or so.
+bool ChangesCaseOften(std::string_view segment) {
+  size_t changes = 0;
+  for (size_t i = 1; i < segment.size(); ++i) {
+    if ((IsUpper(segment[i - 1]) && IsLower(segment[i])) ||
+        (IsLower(segment[i - 1]) && IsUpper(segment[i]))) {
+      ++changes;
+    }
+  }
+  return changes * 3 > segment.size();
+}
+
 }  // namespace
 
 bool LooksLikeId(std::string_view segment) {
   if (segment.size() > kMaxRouteSegmentBytes) return true;
-  std::array<size_t, 8> count{};
-  size_t case_changes = 0;  // from lower to upper and back
-  uint8_t previous = kOther;
-  for (const char c : segment) {
-    const uint8_t value = kClasses[static_cast<uint8_t>(c)];
-    ++count[value];
-    const bool was_upper = previous == kUpper || previous == kHexUpper;
-    const bool is_lower = value == kLower || value == kHexLower;
-    const bool was_lower = previous == kLower || previous == kHexLower;
-    const bool is_upper = value == kUpper || value == kHexUpper;
-    if ((was_upper && is_lower) || (was_lower && is_upper)) ++case_changes;
-    previous = value;
-  }
-  if (count[kForeign] != 0) return true;
-  const size_t digits = count[kDigit];
-  const size_t letters = count[kHexLower] + count[kHexUpper] + count[kLower] + count[kUpper];
+  uint64_t counts = 0;  // a byte for each class
+  for (const char c : segment) counts += uint64_t{1} << (8 * kClasses[static_cast<uint8_t>(c)]);
+  const auto count = [counts](CharClass value) { return (counts >> (8 * value)) & 0xff; };
+  if (count(kForeign) != 0) return true;
+  const size_t digits = count(kDigit);
+  const size_t hex_letters = count(kHexLower) + count(kHexUpper);
+  const size_t letters = hex_letters + count(kLower) + count(kUpper);
   if (digits != 0 && letters == 0) return true;  // number, date, address
   if (digits > kMaxDigits) return !IsVersion(segment);
-  const bool hex = count[kLower] + count[kUpper] + count[kOther] == 0;
-  if (hex && letters + digits >= kMinBareHexBytes) return true;
-  // A random token changes case about every other letter; camel case every seventh or so.
-  return letters + digits >= kMinTokenBytes && case_changes * 3 > letters + digits;
+  if (letters + digits < kMinTokenBytes) return false;
+  const bool hex = hex_letters == letters && count(kOther) == 0;
+  return hex || ChangesCaseOften(segment);
 }
 
 std::string_view UrlPath(std::string_view target) {
@@ -99,7 +103,9 @@ std::string_view UrlPath(std::string_view target) {
       target = path == std::string_view::npos ? std::string_view() : target.substr(path);
     }
   }
-  target = target.substr(0, target.find_first_of("?#"));
+  size_t size = 0;
+  while (size < target.size() && target[size] != '?' && target[size] != '#') ++size;
+  target = target.substr(0, size);
   return target.empty() ? std::string_view("/") : target;
 }
 
@@ -128,9 +134,10 @@ void AppendUrlTemplate(std::string_view target, std::string& out) {
     const size_t extension = ExtensionBytes(segment);
     const bool is_id = LooksLikeId(segment.substr(0, segment.size() - extension)) ||
                        segment.size() > kMaxRouteSegmentBytes;
-    const bool personal = segment.find_first_of("@%") != std::string_view::npos;
     std::string_view tail;
-    if (is_id && !personal) tail = segment.substr(segment.size() - extension);
+    if (is_id && segment.find_first_of("@%") == std::string_view::npos) {
+      tail = segment.substr(segment.size() - extension);
+    }
     const size_t size = is_id ? 1 + tail.size() : segment.size();
     if (++segments > kMaxTemplateSegments || out.size() + 1 + size + 3 > limit) {
       out += "/**";

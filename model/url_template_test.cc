@@ -31,6 +31,7 @@ TEST(UrlTemplateTest, ReplacesValues) {
   EXPECT_EQ(UrlTemplate("/order-12345"), "/*");
   EXPECT_EQ(UrlTemplate("/" + std::string(41, 'a')), "/*");
   EXPECT_EQ(UrlTemplate("/img/1234.jpg"), "/img/*.jpg");
+  EXPECT_EQ(UrlTemplate("/img/12.jpg"), "/img/*.jpg");
 }
 
 TEST(UrlTemplateTest, DropsWhatIsNotThePath) {

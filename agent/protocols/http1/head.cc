@@ -1,7 +1,8 @@
 #include "agent/protocols/http1/head.h"
 
 #include <array>
-#include <cstring>
+
+#include "base/find_byte.h"
 
 namespace kindling::agent::http1 {
 namespace {
@@ -46,9 +47,8 @@ Step ParseRequestLine(std::string_view line, bool is_whole, Head* head) {
   if (at == line.size()) return is_whole ? Step::kInvalid : Step::kNeedMore;
   if (at == 0 || line[at] != ' ') return Step::kInvalid;
   const size_t target = at + 1;
-  const void* found = std::memchr(line.data() + target, ' ', line.size() - target);
-  if (found == nullptr) return is_whole ? Step::kInvalid : Step::kNeedMore;
-  const size_t end = static_cast<size_t>(static_cast<const char*>(found) - line.data());
+  const size_t end = base::FindByte(line, ' ', target);
+  if (end == std::string_view::npos) return is_whole ? Step::kInvalid : Step::kNeedMore;
   if (end == target) return Step::kInvalid;
   const std::string_view version = line.substr(end + 1);
   if (version.substr(0, kVersion.size()) != kVersion.substr(0, version.size())) {
@@ -106,59 +106,44 @@ void SetTransferEncoding(std::string_view value, Head* head) {
   head->chunked = value.size() >= 7 && EqualsLower(value.substr(value.size() - 7), "chunked");
 }
 
+// The value of `line` if its header is `name`, which is in lower case and goes to the colon.
+bool IsHeader(std::string_view line, std::string_view name, std::string_view* value) {
+  if (line.size() <= name.size() || line[name.size()] != ':') return false;
+  if (!EqualsLower(line.substr(0, name.size()), name)) return false;
+  *value = Trim(line.substr(name.size() + 1));
+  return true;
+}
+
 // Takes one header line, which has no line end. Returns the field a folded line would continue.
 Field TakeHeader(std::string_view line, Head* head) {
-  // Only names that begin with one of these letters matter.
+  std::string_view value;
   switch (line[0] | 0x20) {
-    case 'h':
-    case 'u':
-    case 'c':
-    case 't':
     case 'b':
-    case 's':
-    case 'x':
+      if (IsHeader(line, "b3", &value)) head->b3 = value;
       break;
-    default:
-      return Field::kNone;
-  }
-  const void* found = std::memchr(line.data(), ':', line.size());
-  if (found == nullptr) return Field::kNone;
-  const size_t size = static_cast<size_t>(static_cast<const char*>(found) - line.data());
-  const std::string_view name = line.substr(0, size);
-  const std::string_view rest = line.substr(size + 1);
-  switch (size) {
-    case 2:
-      if (EqualsLower(name, "b3")) head->b3 = Trim(rest);
-      break;
-    case 3:
-      if (EqualsLower(name, "sw8")) head->sw8 = Trim(rest);
-      break;
-    case 4:
-      if (EqualsLower(name, "host")) head->host = Trim(rest);
-      break;
-    case 7:
-      if (EqualsLower(name, "upgrade")) head->upgrade = Trim(rest);
-      break;
-    case 10:
-      if (EqualsLower(name, "user-agent")) head->user_agent = Trim(rest);
-      break;
-    case 11:
-      if (EqualsLower(name, "traceparent")) head->traceparent = Trim(rest);
-      break;
-    case 12:
-      if (head->b3.empty() && EqualsLower(name, "x-b3-traceid")) head->b3 = Trim(rest);
-      break;
-    case 13:
-      if (EqualsLower(name, "uber-trace-id")) head->uber_trace_id = Trim(rest);
-      break;
-    case 14:
-      if (!EqualsLower(name, "content-length")) break;
-      SetContentLength(Trim(rest), head);
+    case 'c':
+      if (!IsHeader(line, "content-length", &value)) break;
+      SetContentLength(value, head);
       return Field::kContentLength;
-    case 17:
-      if (!EqualsLower(name, "transfer-encoding")) break;
-      SetTransferEncoding(Trim(rest), head);
+    case 'h':
+      if (IsHeader(line, "host", &value)) head->host = value;
+      break;
+    case 's':
+      if (IsHeader(line, "sw8", &value)) head->sw8 = value;
+      break;
+    case 't':
+      if (IsHeader(line, "traceparent", &value)) head->traceparent = value;
+      if (!IsHeader(line, "transfer-encoding", &value)) break;
+      SetTransferEncoding(value, head);
       return Field::kTransferEncoding;
+    case 'u':
+      if (IsHeader(line, "user-agent", &value)) head->user_agent = value;
+      if (IsHeader(line, "upgrade", &value)) head->upgrade = value;
+      if (IsHeader(line, "uber-trace-id", &value)) head->uber_trace_id = value;
+      break;
+    case 'x':
+      if (head->b3.empty() && IsHeader(line, "x-b3-traceid", &value)) head->b3 = value;
+      break;
     default:
       break;
   }
@@ -167,9 +152,8 @@ Field TakeHeader(std::string_view line, Head* head) {
 
 // One line from `at`, without its line end; `*next` is what follows. False if it is not whole.
 bool TakeLine(std::string_view text, size_t at, std::string_view* line, size_t* next) {
-  const void* found = std::memchr(text.data() + at, '\n', text.size() - at);
-  if (found == nullptr) return false;
-  const size_t end = static_cast<size_t>(static_cast<const char*>(found) - text.data());
+  const size_t end = base::FindByte(text, '\n', at);
+  if (end == std::string_view::npos) return false;
   *next = end + 1;
   *line = text.substr(at, end > at && text[end - 1] == '\r' ? end - at - 1 : end - at);
   return true;

@@ -22,12 +22,17 @@ constexpr size_t kKeepOpenSlots = 8;
 
 // Header values are text of any bytes; what leaves here is printable ASCII.
 void AppendPrintable(std::string_view value, size_t max_bytes, std::string& out) {
+  if (value.empty()) return;
   value = value.substr(0, max_bytes);
+  const auto is_bad = [](char c) {
+    return static_cast<unsigned char>(c - ' ') >= static_cast<unsigned char>(0x7f - ' ');
+  };
+  unsigned bad = 0;
+  for (const char c : value) bad |= is_bad(c) ? 1u : 0u;
   const size_t begin = out.size();
   out += value;
-  for (size_t i = begin; i < out.size(); ++i) {
-    if (static_cast<unsigned char>(out[i] - ' ') >= 0x7f - ' ') out[i] = '?';
-  }
+  if (bad == 0) return;
+  std::replace_if(out.begin() + static_cast<ptrdiff_t>(begin), out.end(), is_bad, '?');
 }
 
 // Writes a record's attributes over those of the last record, to use their memory again.
