@@ -1,0 +1,198 @@
+#include "agent/export/prometheus.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/export/prometheus_labels.h"
+#include "model/latency_histogram.h"
+
+namespace kindling::agent {
+namespace {
+
+using base::MetricType;
+
+// Exponents of two: 16 us, 65 us, ... 17 s.
+constexpr std::array<int, 16> kBoundExponents = {14, 16, 18, 20, 22, 24, 25, 26,
+                                                 27, 28, 29, 30, 31, 32, 33, 34};
+
+double BoundNs(size_t i) { return static_cast<double>(uint64_t{1} << kBoundExponents[i]); }
+
+// Labels of the series that takes what is beyond the cap: "(other)" where names are, else empty.
+std::string OverflowLabels(base::MetricLabels labels) {
+  for (auto& [name, value] : labels) {
+    value = name.ends_with("workload_name") ? "(other)" : "";
+  }
+  return base::RenderLabels(labels);
+}
+
+}  // namespace
+
+template <typename Values>
+Values& PrometheusSeries::Find(Family<Values>& family, std::string labels, int64_t now_ns) {
+  auto found = family.entries.find(labels);
+  if (found == family.entries.end()) {
+    if (lines_ + family.lines_per_entry > options_.max_series) {
+      ++overflowed_rows_;
+      family.overflow.changed_ns = now_ns;
+      return family.overflow;
+    }
+    lines_ += family.lines_per_entry;
+    found = family.entries.try_emplace(std::move(labels)).first;
+  }
+  found->second.changed_ns = now_ns;
+  return found->second;
+}
+
+template <typename Values>
+void PrometheusSeries::Expire(Family<Values>& family, int64_t now_ns) {
+  const size_t dropped = std::erase_if(family.entries, [&](const auto& entry) {
+    return entry.second.changed_ns < now_ns - options_.expiry_ns;
+  });
+  lines_ -= dropped * family.lines_per_entry;
+}
+
+void PrometheusSeries::Add(const model::Batch& batch, int64_t now_ns) {
+  absl::MutexLock lock(&mu_);
+  Expire(entities_, now_ns);
+  Expire(topology_, now_ns);
+  Expire(server_latency_, now_ns);
+  Expire(client_latency_, now_ns);
+  Expire(connects_, now_ns);
+  for (const model::EdgeStats& row : batch.edges) {
+    AddRow(row, now_ns);
+    if (row.lost > 0) losses_[model::LossStage::kUnset].requests += row.lost;
+  }
+  for (const model::Loss& loss : batch.losses) {
+    Losses& sum = losses_[loss.stage];
+    sum.requests += loss.requests;
+    sum.events += loss.events;
+    sum.bytes += loss.bytes;
+  }
+}
+
+void PrometheusSeries::AddRow(const model::EdgeStats& row, int64_t now_ns) {
+  const bool server = row.observer == model::Side::kServer;
+  if (row.count > 0 || row.sent_bytes > 0 || row.received_bytes > 0) {
+    Requests& requests =
+        server ? Find(entities_, base::RenderLabels(EntityLabels(row)), now_ns)
+               : Find(topology_, base::RenderLabels(TopologyLabels(row)), now_ns);
+    requests.fast += row.count - row.slow_count;
+    requests.slow += row.slow_count;
+    // Without requests the latency is that of whole connections.
+    if (row.count > 0) requests.duration_ns += row.latency.sum_ns();
+    requests.sent_bytes += row.sent_bytes;
+    requests.received_bytes += row.received_bytes;
+  }
+  if (row.count > 0 && row.latency.count() > 0) {
+    Latency& latency = server
+                           ? Find(server_latency_, base::RenderLabels(ServerLabels(row)), now_ns)
+                           : Find(client_latency_, base::RenderLabels(ClientLabels(row)), now_ns);
+    for (size_t i = 0; i < kBounds; ++i) {
+      latency.cumulative[i] += row.latency.CountAtMost(BoundNs(i));
+    }
+    latency.count += row.latency.count();
+    latency.sum_ns += row.latency.sum_ns();
+  }
+  if (server || row.transport != model::Transport::kTcp) return;
+  if (row.connections > 0) {
+    Find(connects_, base::RenderLabels(ConnectLabels(row, 0)), now_ns).count += row.connections;
+  }
+  if (row.connect_failures > 0) {
+    const int error = ErrorNumber(row.status_code);
+    // A failure is one, even where its cause has no number.
+    base::MetricLabels labels = ConnectLabels(row, error == 0 ? -1 : error);
+    Find(connects_, base::RenderLabels(labels), now_ns).count += row.connect_failures;
+  }
+}
+
+void PrometheusSeries::WriteTo(base::MetricsText& text) const {
+  const model::EdgeStats none;
+  absl::MutexLock lock(&mu_);
+  WriteRequests(entities_, "kindling_entity_request", OverflowLabels(EntityLabels(none)), true,
+                text);
+  WriteRequests(topology_, "kindling_topology_request", OverflowLabels(TopologyLabels(none)), false,
+                text);
+  WriteConnects(text);
+  WriteLatency(server_latency_, "server", OverflowLabels(ServerLabels(none)), text);
+  WriteLatency(client_latency_, "client", OverflowLabels(ClientLabels(none)), text);
+  WriteLosses(text);
+}
+
+void PrometheusSeries::WriteRequests(const Family<Requests>& family, std::string_view prefix,
+                                     std::string_view overflow_labels, bool entity,
+                                     base::MetricsText& text) const {
+  const auto each = [&](auto write) {
+    for (const auto& [labels, values] : family.entries) write(labels, values);
+    if (family.overflow.changed_ns != 0) write(std::string(overflow_labels), family.overflow);
+  };
+  const auto counter = [&](std::string_view name, std::string_view help,
+                           uint64_t Requests::*value) {
+    text.Family(std::string(prefix) + std::string(name), MetricType::kCounter, help);
+    each([&](const std::string& labels, const Requests& r) { text.Sample(labels, r.*value); });
+  };
+  text.Family(std::string(prefix) + "_total", MetricType::kCounter, "Requests.");
+  each([&](const std::string& labels, const Requests& r) {
+    text.Sample(labels + ",is_slow=\"false\"", r.fast);
+    if (r.slow > 0) text.Sample(labels + ",is_slow=\"true\"", r.slow);
+  });
+  counter("_duration_nanoseconds_total", "Sum of the durations of requests that were answered.",
+          &Requests::duration_ns);
+  counter(entity ? "_receive_bytes_total" : "_request_bytes_total",
+          "Bytes that clients sent to servers.", &Requests::sent_bytes);
+  counter(entity ? "_send_bytes_total" : "_response_bytes_total",
+          "Bytes that servers sent to clients.", &Requests::received_bytes);
+}
+
+void PrometheusSeries::WriteLatency(const Family<Latency>& family, std::string_view side,
+                                    std::string_view overflow_labels,
+                                    base::MetricsText& text) const {
+  std::array<double, kBounds> bounds{};
+  for (size_t i = 0; i < kBounds; ++i) bounds[i] = BoundNs(i) / 1e9;
+  text.Family("kindling_" + std::string(side) + "_request_duration_seconds",
+              MetricType::kHistogram,
+              "Time from the first byte of a request to the last of its response, as the " +
+                  std::string(side) + "'s side saw it.");
+  const auto write = [&](std::string_view labels, const Latency& l) {
+    text.Histogram(labels, bounds, l.cumulative, l.count, static_cast<double>(l.sum_ns) / 1e9);
+  };
+  for (const auto& [labels, latency] : family.entries) write(labels, latency);
+  if (family.overflow.changed_ns != 0) write(overflow_labels, family.overflow);
+}
+
+void PrometheusSeries::WriteConnects(base::MetricsText& text) const {
+  text.Family("kindling_tcp_connect_total", MetricType::kCounter,
+              "TCP connections that were opened, or that failed to open.");
+  for (const auto& [labels, connects] : connects_.entries) text.Sample(labels, connects.count);
+  if (connects_.overflow.changed_ns != 0) {
+    text.Sample(OverflowLabels(ConnectLabels({}, 0)), connects_.overflow.count);
+  }
+}
+
+void PrometheusSeries::WriteLosses(base::MetricsText& text) const {
+  const auto counter = [&](const char* name, const char* help, uint64_t Losses::*value) {
+    text.Family(name, MetricType::kCounter, help);
+    for (const auto& [stage, losses] : losses_) {
+      const std::string_view where =
+          stage == model::LossStage::kUnset ? std::string_view("edge") : model::Name(stage);
+      text.Sample(base::RenderLabels({{"stage", std::string(where)}}), losses.*value);
+    }
+  };
+  counter("kindling_agent_lost_requests_total",
+          "Requests known or estimated to be lost, by where; stage edge: counted on their edge.",
+          &Losses::requests);
+  counter("kindling_agent_lost_events_total", "Kernel events or records that were lost, by where.",
+          &Losses::events);
+  counter("kindling_agent_lost_bytes_total", "Bytes that were lost, by where.", &Losses::bytes);
+}
+
+size_t PrometheusSeries::series() const {
+  absl::MutexLock lock(&mu_);
+  return lines_;
+}
+
+uint64_t PrometheusSeries::overflowed_rows() const {
+  absl::MutexLock lock(&mu_);
+  return overflowed_rows_;
+}
+
+}  // namespace kindling::agent

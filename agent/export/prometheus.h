@@ -1,0 +1,107 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "base/metrics_text.h"
+#include "model/records.h"
+
+namespace kindling::agent {
+
+struct PrometheusOptions {
+  size_t max_series = 20'000;
+  int64_t expiry_ns = 600'000'000'000;
+};
+
+// The aggregates of this agent as Prometheus series: Kindling's metrics with Kindling's labels, true
+// latency histograms in seconds under names of our own, and the losses.
+//
+// Of Kindling's labels those that a plain host does not have (namespace, pod, ...) are empty.
+// `entity` series come from rows that the server's side observed, `topology` and connection series
+// from the client's.
+//
+// Threads:  safe from any.
+// Limits:   max_series lines of text: what is new beyond them is summed in one overflow series per
+//           family, whose workload is "(other)". A series without change for expiry_ns is dropped.
+class PrometheusSeries {
+ public:
+  explicit PrometheusSeries(PrometheusOptions options) : options_(options) {}
+
+  // `now_ns` of any clock that does not go back.
+  void Add(const model::Batch& batch, int64_t now_ns);
+  void WriteTo(base::MetricsText& text) const;
+
+  size_t series() const;
+  // Rows that were summed in an overflow series.
+  uint64_t overflowed_rows() const;
+
+ private:
+  // Upper bounds of latency buckets, powers of two in ns, which the recorded histograms share: counts
+  // are exact. 16 us to 17 s.
+  static constexpr size_t kBounds = 16;
+
+  struct Requests {
+    int64_t changed_ns = 0;
+    uint64_t fast = 0;
+    uint64_t slow = 0;
+    uint64_t duration_ns = 0;
+    uint64_t sent_bytes = 0;      // client to server
+    uint64_t received_bytes = 0;  // server to client
+  };
+  struct Latency {
+    int64_t changed_ns = 0;
+    std::array<uint64_t, kBounds> cumulative{};
+    uint64_t count = 0;
+    uint64_t sum_ns = 0;
+  };
+  struct Connects {
+    int64_t changed_ns = 0;
+    uint64_t count = 0;
+  };
+  struct Losses {
+    uint64_t requests = 0;
+    uint64_t events = 0;
+    uint64_t bytes = 0;
+  };
+  // By rendered labels.
+  template <typename Values>
+  struct Family {
+    std::map<std::string, Values, std::less<>> entries;
+    Values overflow;
+    size_t lines_per_entry = 0;
+  };
+
+  template <typename Values>
+  Values& Find(Family<Values>& family, std::string labels, int64_t now_ns)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  template <typename Values>
+  void Expire(Family<Values>& family, int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddRow(const model::EdgeStats& row, int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WriteRequests(const Family<Requests>& family, std::string_view prefix,
+                     std::string_view overflow_labels, bool entity, base::MetricsText& text) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WriteLatency(const Family<Latency>& family, std::string_view side,
+                    std::string_view overflow_labels, base::MetricsText& text) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WriteConnects(base::MetricsText& text) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WriteLosses(base::MetricsText& text) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const PrometheusOptions options_;
+  mutable absl::Mutex mu_;
+  Family<Requests> entities_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 5};
+  Family<Requests> topology_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 5};
+  Family<Latency> server_latency_ ABSL_GUARDED_BY(mu_){.lines_per_entry = kBounds + 3};
+  Family<Latency> client_latency_ ABSL_GUARDED_BY(mu_){.lines_per_entry = kBounds + 3};
+  Family<Connects> connects_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
+  std::map<model::LossStage, Losses> losses_ ABSL_GUARDED_BY(mu_);
+  size_t lines_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t overflowed_rows_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace kindling::agent

@@ -1,0 +1,98 @@
+#include "agent/export/prometheus_labels.h"
+
+#include <cstring>
+
+#include "absl/strings/numbers.h"
+
+namespace kindling::agent {
+namespace {
+
+constexpr int kMaxErrno = 4095;
+
+std::string PortOf(const model::Party& party) {
+  return party.port == 0 ? "" : std::to_string(party.port);
+}
+
+// A peer that is no workload of this host is named as well as it can be.
+std::string WorkloadOf(const model::Party& party) {
+  return party.workload.empty() ? party.dns_name : party.workload;
+}
+
+// The nine labels of one end, for example src_node.
+void AddEnd(const std::string& prefix, const model::Party& party, base::MetricLabels& labels) {
+  labels.emplace_back(prefix + "node", party.host);
+  labels.emplace_back(prefix + "namespace", "");
+  labels.emplace_back(prefix + "workload_kind", party.workload_kind);
+  labels.emplace_back(prefix + "workload_name", WorkloadOf(party));
+  labels.emplace_back(prefix + "service", "");
+  labels.emplace_back(prefix + "pod", "");
+  labels.emplace_back(prefix + "container", "");
+  labels.emplace_back(prefix + "container_id", "");
+  labels.emplace_back(prefix + "ip", party.address);
+}
+
+}  // namespace
+
+base::MetricLabels EntityLabels(const model::EdgeStats& row) {
+  base::MetricLabels labels;
+  AddEnd("", row.server, labels);
+  labels.emplace_back("port", PortOf(row.server));
+  labels.emplace_back("protocol", std::string(model::Name(row.protocol)));
+  labels.emplace_back("request_content", row.endpoint);
+  labels.emplace_back("response_content", row.status_code);
+  return labels;
+}
+
+base::MetricLabels TopologyLabels(const model::EdgeStats& row) {
+  base::MetricLabels labels;
+  AddEnd("src_", row.client, labels);
+  AddEnd("dst_", row.server, labels);
+  labels.emplace_back("dst_port", PortOf(row.server));
+  labels.emplace_back("protocol", std::string(model::Name(row.protocol)));
+  labels.emplace_back("status_code", row.status_code);
+  return labels;
+}
+
+base::MetricLabels ConnectLabels(const model::EdgeStats& row, int error) {
+  base::MetricLabels labels;
+  AddEnd("src_", row.client, labels);
+  labels.emplace_back("src_port", "");
+  AddEnd("dst_", row.server, labels);
+  labels.emplace_back("dst_port", PortOf(row.server));
+  labels.emplace_back("dnat_ip", "");
+  labels.emplace_back("dnat_port", "");
+  labels.emplace_back("errno", std::to_string(error));
+  labels.emplace_back("success", error == 0 ? "true" : "false");
+  return labels;
+}
+
+base::MetricLabels ServerLabels(const model::EdgeStats& row) {
+  return {{"node", row.server.host},
+          {"workload_kind", row.server.workload_kind},
+          {"workload_name", WorkloadOf(row.server)},
+          {"protocol", std::string(model::Name(row.protocol))},
+          {"transport", std::string(model::Name(row.transport))}};
+}
+
+base::MetricLabels ClientLabels(const model::EdgeStats& row) {
+  return {{"src_node", row.client.host},
+          {"src_workload_kind", row.client.workload_kind},
+          {"src_workload_name", WorkloadOf(row.client)},
+          {"dst_workload_name", WorkloadOf(row.server)},
+          {"dst_ip", row.server.address},
+          {"dst_port", PortOf(row.server)},
+          {"protocol", std::string(model::Name(row.protocol))},
+          {"transport", std::string(model::Name(row.transport))}};
+}
+
+int ErrorNumber(const std::string& name) {
+  int number = 0;
+  if (absl::SimpleAtoi(name, &number)) return number;
+  for (int error = 1; error <= kMaxErrno; ++error) {
+    const char* known = strerrorname_np(error);
+    if (known != nullptr && name == known) return error;
+  }
+  return 0;
+}
+
+}  // namespace kindling::agent

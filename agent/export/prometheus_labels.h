@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "base/metrics_text.h"
+#include "model/records.h"
+
+// Which labels Kindling gives which of its metrics, and what they hold here.
+namespace kindling::agent {
+
+// Of kindling_entity_*: the server and what it was asked.
+base::MetricLabels EntityLabels(const model::EdgeStats& row);
+// Of kindling_topology_*: client, server and the kind of answer.
+base::MetricLabels TopologyLabels(const model::EdgeStats& row);
+// Of kindling_tcp_connect_*. `error` is the errno, 0 for a connection.
+base::MetricLabels ConnectLabels(const model::EdgeStats& row, int error);
+// Of our own histograms.
+base::MetricLabels ServerLabels(const model::EdgeStats& row);
+base::MetricLabels ClientLabels(const model::EdgeStats& row);
+
+// The errno that `name`, such as "ECONNREFUSED" or a number, stands for; 0: none.
+int ErrorNumber(const std::string& name);
+
+}  // namespace kindling::agent

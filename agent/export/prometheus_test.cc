@@ -1,0 +1,198 @@
+#include "agent/export/prometheus.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <string>
+
+namespace kindling::agent {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+model::EdgeStats MakeRow(model::Side observer) {
+  model::EdgeStats row;
+  row.observer = observer;
+  row.client = {.workload = "shop:8080",
+                .workload_kind = "process",
+                .host = "host-a",
+                .address = "10.0.0.1"};
+  row.server = {.workload = "nginx:80",
+                .workload_kind = "process",
+                .host = "host-b",
+                .address = "10.0.0.2",
+                .port = 80};
+  row.protocol = model::Protocol::kHttp;
+  row.transport = model::Transport::kTcp;
+  row.endpoint = "GET /a";
+  row.outcome = model::Outcome::kOk;
+  row.status_code = "200";
+  row.count = 3;
+  row.slow_count = 1;
+  row.sent_bytes = 30;
+  row.received_bytes = 3000;
+  row.latency.Record(1'000'000, 2);
+  row.latency.Record(600'000'000);
+  return row;
+}
+
+std::string Text(const PrometheusSeries& series) {
+  base::MetricsText text;
+  series.WriteTo(text);
+  return text.Take();
+}
+
+bool HasLine(const PrometheusSeries& series, const std::string& line) {
+  const std::string text = Text(series);
+  const bool has = text.find("\n" + line + "\n") != std::string::npos;
+  if (!has) ADD_FAILURE() << "no line " << line << " in\n" << text;
+  return has;
+}
+
+void Add(PrometheusSeries& series, const model::EdgeStats& row, int64_t now_ns = kSecond) {
+  model::Batch batch;
+  batch.edges.push_back(row);
+  series.Add(batch, now_ns);
+}
+
+TEST(PrometheusSeriesTest, ServerRowsAreKindlingsEntities) {
+  PrometheusSeries series({});
+  Add(series, MakeRow(model::Side::kServer));
+  Add(series, MakeRow(model::Side::kServer));
+  const std::string labels =
+      "{node=\"host-b\",namespace=\"\",workload_kind=\"process\",workload_name=\"nginx:80\","
+      "service=\"\",pod=\"\",container=\"\",container_id=\"\",ip=\"10.0.0.2\",port=\"80\","
+      "protocol=\"http\",request_content=\"GET /a\",response_content=\"200\"";
+  HasLine(series, "kindling_entity_request_total" + labels + ",is_slow=\"false\"} 4");
+  HasLine(series, "kindling_entity_request_total" + labels + ",is_slow=\"true\"} 2");
+  HasLine(series, "kindling_entity_request_duration_nanoseconds_total" + labels + "} 1204000000");
+  HasLine(series, "kindling_entity_request_receive_bytes_total" + labels + "} 60");
+  HasLine(series, "kindling_entity_request_send_bytes_total" + labels + "} 6000");
+  EXPECT_EQ(Text(series).find("kindling_topology_request_total{"), std::string::npos);
+}
+
+TEST(PrometheusSeriesTest, ClientRowsAreKindlingsTopology) {
+  PrometheusSeries series({});
+  Add(series, MakeRow(model::Side::kClient));
+  const std::string labels =
+      "{src_node=\"host-a\",src_namespace=\"\",src_workload_kind=\"process\","
+      "src_workload_name=\"shop:8080\",src_service=\"\",src_pod=\"\",src_container=\"\","
+      "src_container_id=\"\",src_ip=\"10.0.0.1\",dst_node=\"host-b\",dst_namespace=\"\","
+      "dst_workload_kind=\"process\",dst_workload_name=\"nginx:80\",dst_service=\"\",dst_pod=\"\","
+      "dst_container=\"\",dst_container_id=\"\",dst_ip=\"10.0.0.2\",dst_port=\"80\","
+      "protocol=\"http\",status_code=\"200\"";
+  HasLine(series, "kindling_topology_request_total" + labels + ",is_slow=\"false\"} 2");
+  HasLine(series, "kindling_topology_request_total" + labels + ",is_slow=\"true\"} 1");
+  HasLine(series, "kindling_topology_request_duration_nanoseconds_total" + labels + "} 602000000");
+  HasLine(series, "kindling_topology_request_request_bytes_total" + labels + "} 30");
+  HasLine(series, "kindling_topology_request_response_bytes_total" + labels + "} 3000");
+}
+
+TEST(PrometheusSeriesTest, HistogramsAreTrueAndInSeconds) {
+  PrometheusSeries series({});
+  Add(series, MakeRow(model::Side::kServer));
+  model::EdgeStats other = MakeRow(model::Side::kServer);
+  other.endpoint = "GET /b";  // endpoints share the service's histogram
+  Add(series, other);
+  const std::string labels =
+      "node=\"host-b\",workload_kind=\"process\",workload_name=\"nginx:80\",protocol=\"http\","
+      "transport=\"tcp\"";
+  const std::string name = "kindling_server_request_duration_seconds";
+  HasLine(series, name + "_bucket{" + labels + ",le=\"0.000262144\"} 0");
+  HasLine(series, name + "_bucket{" + labels + ",le=\"0.001048576\"} 4");
+  HasLine(series, name + "_bucket{" + labels + ",le=\"0.536870912\"} 4");
+  HasLine(series, name + "_bucket{" + labels + ",le=\"1.073741824\"} 6");
+  HasLine(series, name + "_bucket{" + labels + ",le=\"+Inf\"} 6");
+  HasLine(series, name + "_sum{" + labels + "} 1.204");
+  HasLine(series, name + "_count{" + labels + "} 6");
+}
+
+TEST(PrometheusSeriesTest, ConnectionsAndTheirFailures) {
+  PrometheusSeries series({});
+  model::EdgeStats row = MakeRow(model::Side::kClient);
+  row.count = row.slow_count = row.sent_bytes = row.received_bytes = 0;
+  row.connections = 5;
+  row.endpoint = row.status_code = "";
+  Add(series, row);
+  row.connections = 0;
+  row.connect_failures = 2;
+  row.status_code = "ECONNREFUSED";
+  Add(series, row);
+  row.transport = model::Transport::kUnix;  // not TCP
+  Add(series, row);
+  const std::string text = Text(series);
+  EXPECT_NE(text.find("errno=\"0\",success=\"true\"} 5\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("errno=\"" + std::to_string(ECONNREFUSED) + "\",success=\"false\"} 2\n"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("kindling_topology_request_total{"), std::string::npos);
+}
+
+TEST(PrometheusSeriesTest, UnparsedBytesCountWithoutRequestsOrDurations) {
+  PrometheusSeries series({});
+  model::EdgeStats row = MakeRow(model::Side::kClient);
+  row.count = row.slow_count = 0;
+  row.protocol = model::Protocol::kTls;
+  Add(series, row);
+  const std::string text = Text(series);
+  EXPECT_NE(text.find("protocol=\"tls\",status_code=\"200\"} 3000\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("protocol=\"tls\",status_code=\"200\"} 0\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("kindling_client_request_duration_seconds_bucket"), std::string::npos);
+}
+
+TEST(PrometheusSeriesTest, AnOutsidePeerIsNamedByItsDnsName) {
+  PrometheusSeries series({});
+  model::EdgeStats row = MakeRow(model::Side::kClient);
+  row.server = {.address = "93.184.216.34", .port = 80, .dns_name = "example.com"};
+  Add(series, row);
+  EXPECT_NE(Text(series).find("dst_workload_name=\"example.com\""), std::string::npos);
+}
+
+TEST(PrometheusSeriesTest, WhatIsBeyondTheCapIsSummedInTheOpen) {
+  PrometheusSeries series({.max_series = 50});
+  for (int i = 0; i < 100; ++i) {
+    model::EdgeStats row = MakeRow(model::Side::kServer);
+    row.endpoint = "GET /" + std::to_string(i);
+    Add(series, row);
+  }
+  EXPECT_LE(series.series(), 50u);
+  EXPECT_GT(series.overflowed_rows(), 80u);
+  const std::string text = Text(series);
+  // Nothing is missing from the sum.
+  uint64_t total = 0;
+  for (size_t at = 0; (at = text.find("\nkindling_entity_request_total{", at)) != std::string::npos;
+       ++at) {
+    total += std::stoull(text.substr(text.find("} ", at) + 2));
+  }
+  EXPECT_EQ(total, 300u);
+  EXPECT_NE(text.find("workload_name=\"(other)\""), std::string::npos);
+  EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 50 + 60);
+}
+
+TEST(PrometheusSeriesTest, SeriesWithoutChangeExpire) {
+  PrometheusSeries series({.expiry_ns = 60 * kSecond});
+  Add(series, MakeRow(model::Side::kServer), 1 * kSecond);
+  EXPECT_GT(series.series(), 0u);
+  series.Add({}, 61 * kSecond);
+  EXPECT_GT(series.series(), 0u);
+  series.Add({}, 62 * kSecond);
+  EXPECT_EQ(series.series(), 0u);
+  EXPECT_EQ(Text(series).find("nginx"), std::string::npos);
+}
+
+TEST(PrometheusSeriesTest, LossesByStage) {
+  PrometheusSeries series({});
+  model::Batch batch;
+  batch.losses.push_back(
+      {.stage = model::LossStage::kKernelRing, .requests = 1, .events = 2, .bytes = 3});
+  batch.losses.push_back({.stage = model::LossStage::kKernelRing, .requests = 10});
+  batch.edges.push_back({.observer = model::Side::kServer, .lost = 4});
+  series.Add(batch, kSecond);
+  HasLine(series, "kindling_agent_lost_requests_total{stage=\"kernel_ring\"} 11");
+  HasLine(series, "kindling_agent_lost_requests_total{stage=\"edge\"} 4");
+  HasLine(series, "kindling_agent_lost_events_total{stage=\"kernel_ring\"} 2");
+  HasLine(series, "kindling_agent_lost_bytes_total{stage=\"kernel_ring\"} 3");
+}
+
+}  // namespace
+}  // namespace kindling::agent
