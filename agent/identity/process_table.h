@@ -37,6 +37,7 @@ class ProcessTable {
 
   // The process, read when it is not known yet. Valid until the next call of a non-const method.
   const Process& Get(uint32_t tgid);
+  bool Knows(uint32_t tgid) const { return processes_.contains(tgid); }
 
   void OnTask(const TaskEvent& event);
   void OnListen(const ListenEvent& event);

@@ -2,6 +2,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -31,6 +32,16 @@ bool IsCrash(int signal) {
     default:
       return false;
   }
+}
+
+std::string Join(const std::vector<std::string>& arguments) {
+  std::string line;
+  for (const std::string& argument : arguments) {
+    if (!line.empty()) line.push_back(' ');
+    line.append(argument);
+  }
+  line.resize(std::min(line.size(), kMaxCommandBytes));
+  return line;
 }
 
 model::Loss LossOf(model::LossStage stage, uint64_t events, uint64_t bytes) {
@@ -118,6 +129,7 @@ void Pipeline::OnTask(const TaskEvent& event) {
       out.kind = model::ProcessEventKind::kFound;
       break;
     case TaskEventKind::kOomKill:
+      if (!processes_.Knows(event.tgid)) return;  // the kernel tells of every one, in scope or not
       out.kind = model::ProcessEventKind::kOomKill;
       break;
     case TaskEventKind::kExit:
@@ -142,7 +154,8 @@ void Pipeline::OnTask(const TaskEvent& event) {
   for (const std::string& argument : process.facts.arguments) {
     arguments.append(argument).push_back('\0');
   }
-  out.command = model::RedactCommandLine(arguments, kMaxCommandBytes);
+  out.command = options_.keep_values ? Join(process.facts.arguments)
+                                     : model::RedactCommandLine(arguments, kMaxCommandBytes);
   out.pid = event.tgid;
   out.parent_pid = event.parent_tgid != 0 ? event.parent_tgid : process.facts.parent_tgid;
   aggregator_.OnProcess(std::move(out));

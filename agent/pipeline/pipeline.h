@@ -46,7 +46,10 @@ class Pipeline final : public EventSink, private ConversationSink {
 
   size_t connections() const { return conns_.size(); }
   uint64_t events() const { return events_; }
-  // What protocol a connection turned out to speak; kUnknown until that is clear.
+  // Kernel events that found a ring or map full, so far.
+  uint64_t lost_events() const {
+    return kernel_loss_.control_ring_events + kernel_loss_.data_ring_events + kernel_loss_.map_full;
+  }
   const ConnTable& conns() const { return conns_; }
 
  private:

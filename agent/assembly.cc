@@ -1,0 +1,41 @@
+#include "agent/assembly.h"
+
+#include <optional>
+#include <utility>
+
+#include "model/protocol.h"
+#include "model/rule_version.h"
+
+namespace kindling::agent {
+
+AggregatorOptions AggregatorOptionsOf(const config::v1::AgentConfig& config,
+                                      uint64_t span_id_seed) {
+  AggregatorOptions options;
+  options.host = config.host();
+  options.window_ns = int64_t{config.window_s()} * 1'000'000'000;
+  if (const auto all = config.slow_ms().find("default"); all != config.slow_ms().end()) {
+    options.slow.SetDefaultNs(int64_t{all->second} * 1'000'000);
+  }
+  for (const auto& [name, ms] : config.slow_ms()) {
+    const std::optional<model::Protocol> protocol = model::ProtocolFromName(name);
+    if (protocol.has_value()) options.slow.SetNs(*protocol, int64_t{ms} * 1'000'000);
+  }
+  options.keep_all_spans = config.spans().keep() == "all";
+  options.sampled_spans = config.spans().per_endpoint();
+  options.names.endpoints = config.limits().endpoints();
+  options.rule_version = model::kRuleVersion;
+  options.span_id_seed = span_id_seed;
+  return options;
+}
+
+Pipeline::Options PipelineOptionsOf(const config::v1::AgentConfig& config, std::string own_cgroup) {
+  Pipeline::Options options;
+  options.host = config.host();
+  options.own_cgroup = std::move(own_cgroup);
+  options.conns.max_connections = config.limits().connections();
+  options.conns.no_response_ns = int64_t{config.no_response_s()} * 1'000'000'000;
+  options.keep_values = config.redaction().keep_values();
+  return options;
+}
+
+}  // namespace kindling::agent

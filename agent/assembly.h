@@ -1,0 +1,13 @@
+#pragma once
+
+#include "agent/aggregate/aggregator.h"
+#include "agent/pipeline/pipeline.h"
+#include "kindling/config/v1/agent.pb.h"
+
+namespace kindling::agent {
+
+// A configuration in the options of the parts.
+AggregatorOptions AggregatorOptionsOf(const config::v1::AgentConfig& config, uint64_t span_id_seed);
+Pipeline::Options PipelineOptionsOf(const config::v1::AgentConfig& config, std::string own_cgroup);
+
+}  // namespace kindling::agent

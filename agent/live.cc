@@ -1,0 +1,206 @@
+#include "agent/live.h"
+
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <random>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "agent/assembly.h"
+#include "agent/config.h"
+#include "agent/delivery.h"
+#include "agent/identity/procfs_reader.h"
+#include "agent/kernel/kernel_source.h"
+#include "agent/recording/mask.h"
+#include "agent/recording/writer.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+
+namespace kindling::agent {
+namespace {
+
+constexpr absl::Duration kAcknowledgeWait = absl::Seconds(5);
+// Counters outside the rings are read this often, and soon after something was lost.
+constexpr int64_t kSweepIntervalNs = 10'000'000'000;
+constexpr int64_t kSweepAfterLossNs = 1'000'000'000;
+
+std::string KernelRelease() {
+  utsname names{};
+  uname(&names);
+  return names.release;
+}
+
+double CpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+// Field 2 of /proc/self/statm, in bytes.
+uint64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  uint64_t size = 0, resident = 0;
+  statm >> size >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+KernelSourceOptions KernelOptionsOf(const config::v1::AgentConfig& config) {
+  KernelSourceOptions options;
+  options.scope.host = config.scope().host();
+  options.scope.network_namespaces = {config.scope().network_namespaces().begin(),
+                                      config.scope().network_namespaces().end()};
+  options.scope.cgroups = {config.scope().cgroups().begin(), config.scope().cgroups().end()};
+  options.scope.pids = {config.scope().pids().begin(), config.scope().pids().end()};
+  options.hook = config.capture().hook();
+  options.disable = {config.capture().disable().begin(), config.capture().disable().end()};
+  options.data_ring_bytes = config.capture().data_ring_bytes();
+  options.control_ring_bytes = config.capture().control_ring_bytes();
+  options.payload_bytes = config.capture().payload_bytes();
+  options.connections = config.limits().connections();
+  return options;
+}
+
+// What other threads may read of the capture thread's state.
+struct Gauges {
+  std::atomic<uint64_t> connections{0};
+  std::atomic<uint64_t> events{0};
+  std::atomic<uint64_t> lost_events{0};
+};
+
+// Watches losses on their way to the pipeline.
+class LossWatch {
+ public:
+  // True when a sweep is due: something was lost since the last one, or it is time.
+  bool SweepDue(int64_t boot_ns, uint64_t lost) {
+    const bool fresh = lost != swept_lost_;
+    if (boot_ns < next_ns_ - (fresh ? kSweepIntervalNs - kSweepAfterLossNs : 0)) return false;
+    swept_lost_ = lost;
+    next_ns_ = boot_ns + kSweepIntervalNs;
+    return true;
+  }
+
+ private:
+  int64_t next_ns_ = 0;
+  uint64_t swept_lost_ = 0;
+};
+
+}  // namespace
+
+absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& options,
+                     const std::atomic<bool>& stop) {
+  const base::Clock& clock = base::SystemClock();
+  ASSIGN_OR_RETURN(std::unique_ptr<KernelSource> source,
+                   KernelSource::Open(KernelOptionsOf(config)));
+
+  Gauges gauges;
+  const auto health = [&gauges, bpf_bytes = source->bpf_memory_bytes()] {
+    return HealthSample{.rss_bytes = ResidentBytes(),
+                        .bpf_bytes = bpf_bytes,
+                        .cpu_seconds = CpuSeconds(),
+                        .connections = gauges.connections,
+                        .events = gauges.events,
+                        .lost_events = gauges.lost_events};
+  };
+  const RunIdentity identity{.kernel = KernelRelease(),
+                             .capture_hook = std::string(source->hook()),
+                             .scope = DescribeScope(config.scope())};
+  ASSIGN_OR_RETURN(std::unique_ptr<Delivery> delivery,
+                   Delivery::Open(config, identity, clock, health, {}));
+
+  ProcfsReader procfs;
+  const std::string own_cgroup = procfs.Read(static_cast<uint32_t>(getpid())).cgroup;
+  Aggregator aggregator(AggregatorOptionsOf(config, std::random_device()()), &delivery->sink());
+
+  // The reader is chosen below, for a recording takes answers about processes too.
+  struct SwitchableReader final : ProcessReader {
+    ProcessFacts Read(uint32_t tgid) override { return target->Read(tgid); }
+    ProcessReader* target = nullptr;
+  } reader;
+  reader.target = &procfs;
+  Pipeline pipeline(PipelineOptionsOf(config, own_cgroup), reader, aggregator,
+                    [&source](ConnId id, bool wanted) { source->SetPayload(id, wanted); });
+  EventSink* sink = &pipeline;
+
+  std::unique_ptr<RecordingWriter> recording;
+  const int64_t start_boot_ns = clock.BootNs();
+  const int64_t start_wall_ns = clock.WallNs();
+  if (!options.record_path.empty()) {
+    PayloadMask mask;
+    if (!options.record_raw) {
+      mask = [&pipeline](const DataEvent& event, std::span<std::byte> bytes) {
+        const ConnTable::Kind kind = pipeline.conns().KindOf(event);
+        MaskPayload(kind.protocol, kind.flow, bytes);
+      };
+    }
+    ASSIGN_OR_RETURN(recording,
+                     RecordingWriter::Open(options.record_path,
+                                           {.software_version = std::string(base::kSoftwareVersion),
+                                            .host = config.host(),
+                                            .kernel = identity.kernel,
+                                            .hook = identity.capture_hook,
+                                            .config_yaml = options.config_yaml,
+                                            .own_cgroup = own_cgroup,
+                                            .start_boot_ns = start_boot_ns,
+                                            .start_wall_ns = start_wall_ns,
+                                            .raw = options.record_raw},
+                                           pipeline, procfs, std::move(mask)));
+    reader.target = recording.get();
+    sink = recording.get();
+  }
+
+  pipeline.OnTick(start_boot_ns, start_wall_ns);
+  RETURN_IF_ERROR(source->Start(*sink));
+  for (const MissingHook& hook : source->missing()) {
+    std::fprintf(stderr, "without %s (%s): %s\n", hook.hook.c_str(), hook.why.c_str(),
+                 hook.lost.c_str());
+  }
+  std::fprintf(stderr, "ready: capturing (%s), scope: %s\n", identity.capture_hook.c_str(),
+               identity.scope.c_str());
+
+  const absl::Duration interval = absl::Milliseconds(config.capture().drain_interval_ms());
+  const absl::Time end = absl::Now() + options.duration;
+  LossWatch losses;
+  absl::Status fatal;
+  for (absl::Time next = absl::Now(); !stop && absl::Now() < end; next += interval) {
+    if (const absl::Time now = absl::Now(); next < now)
+      next = now;  // a late cycle is not made up for
+    absl::SleepFor(next - absl::Now());
+    source->Drain(*sink);
+    gauges.connections = pipeline.connections();
+    gauges.events = pipeline.events();
+    gauges.lost_events = pipeline.lost_events();
+    if (losses.SweepDue(clock.BootNs(), pipeline.lost_events())) {
+      source->SweepCounters(*sink);
+      fatal = delivery->state().fatal;
+      if (!fatal.ok()) break;
+    }
+  }
+  // The counters are compared in the tick after them.
+  source->Drain(*sink);
+  source->SweepCounters(*sink);
+  source->Drain(*sink);
+  source->Drain(*sink);
+  source.reset();  // nothing is captured while the rest is handed over
+  aggregator.Flush();
+  absl::Status recorded;
+  if (recording != nullptr) recorded = recording->Finish();
+  const bool delivered = delivery->Stop(kAcknowledgeWait);
+  RETURN_IF_ERROR(fatal);
+  RETURN_IF_ERROR(delivery->state().fatal);
+  RETURN_IF_ERROR(recorded);
+  if (!delivered) {
+    std::fprintf(stderr, "%d batches wait in %s for a controller\n",
+                 static_cast<int>(delivery->unacknowledged()), config.spool().directory().c_str());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace kindling::agent

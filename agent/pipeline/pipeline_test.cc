@@ -1,0 +1,257 @@
+#include "agent/pipeline/pipeline.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/byte_reader.h"
+
+namespace kindling::agent {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr uint32_t kCurl = 10, kNginx = 20, kWorker = 21;
+const IpAddress kHostA{.bytes = {10, 0, 0, 1}, .size = 4};
+const IpAddress kHostB{.bytes = {10, 0, 0, 2}, .size = 4};
+const IpAddress kLoopback{.bytes = {127, 0, 0, 1}, .size = 4};
+
+class FakeReader final : public ProcessReader {
+ public:
+  ProcessFacts Read(uint32_t tgid) override {
+    const auto found = processes.find(tgid);
+    return found == processes.end() ? ProcessFacts{} : found->second;
+  }
+  std::map<uint32_t, ProcessFacts> processes = {
+      {kCurl, {.found = true, .parent_tgid = 1, .executable = "/usr/bin/curl"}},
+      {kNginx, {.found = true, .parent_tgid = 1, .executable = "/usr/sbin/nginx"}},
+      {kWorker, {.found = true, .parent_tgid = kNginx, .executable = "/usr/sbin/nginx"}},
+  };
+};
+
+class PipelineTest : public testing::Test, public BatchSink {
+ protected:
+  PipelineTest() {
+    pipeline.OnTick(kSecond, 1'000 * kSecond);
+    pipeline.OnListen({.netns = 7, .local = {.size = 4}, .port = 80, .tgid = kNginx});
+  }
+  void OnBatch(model::Batch batch) override {
+    for (auto& row : batch.edges) edges.push_back(std::move(row));
+    for (auto& row : batch.losses) losses.push_back(std::move(row));
+    for (auto& row : batch.addresses) addresses.push_back(std::move(row));
+    for (auto& row : batch.processes) processes.push_back(std::move(row));
+  }
+  void Finish() {
+    pipeline.OnTick(now_ns, 1'000 * kSecond + now_ns - kSecond);
+    aggregator.Flush();
+  }
+  const model::EdgeStats* Row(model::Side observer) {
+    for (const auto& row : edges) {
+      if (row.observer == observer && row.count > 0) return &row;
+    }
+    return nullptr;
+  }
+
+  ConnOpen Client(ConnId id, const IpAddress& local, const IpAddress& remote) {
+    return {.id = id,
+            .boot_ns = now_ns,
+            .origin = ConnOrigin::kConnect,
+            .transport = model::Transport::kTcp,
+            .side = model::Side::kClient,
+            .netns = 7,
+            .local = local,
+            .remote = remote,
+            .local_port = 40000,
+            .remote_port = 80,
+            .tgid = kCurl,
+            .tid = kCurl};
+  }
+  ConnOpen Server(ConnId id, const IpAddress& local, const IpAddress& remote) {
+    return {.id = id,
+            .boot_ns = now_ns,
+            .origin = ConnOrigin::kAccept,
+            .transport = model::Transport::kTcp,
+            .side = model::Side::kServer,
+            .netns = 7,
+            .local = local,
+            .remote = remote,
+            .local_port = 80,
+            .remote_port = 40000};
+  }
+  void Move(ConnId id, uint32_t tgid, Direction direction, std::string_view text) {
+    auto& at = positions[{id, direction}];
+    pipeline.OnData({.id = id,
+                     .boot_ns = ++now_ns,
+                     .direction = direction,
+                     .position = at,
+                     .size = static_cast<uint32_t>(text.size()),
+                     .bytes = base::AsBytes(text),
+                     .turn = ++turns[id],
+                     .tgid = tgid,
+                     .tid = tgid});
+    at += text.size();
+  }
+  void Exchange(ConnId client, ConnId server) {
+    constexpr std::string_view kRequest = "GET /products/17 HTTP/1.1\r\nHost: shop\r\n\r\n";
+    constexpr std::string_view kResponse = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    if (client != 0) Move(client, kCurl, Direction::kSent, kRequest);
+    if (server != 0) Move(server, kWorker, Direction::kReceived, kRequest);
+    if (server != 0) Move(server, kWorker, Direction::kSent, kResponse);
+    if (client != 0) Move(client, kCurl, Direction::kReceived, kResponse);
+  }
+
+  std::vector<model::EdgeStats> edges;
+  std::vector<model::Loss> losses;
+  std::vector<model::AddressBinding> addresses;
+  std::vector<model::ProcessEvent> processes;
+  std::map<std::pair<ConnId, Direction>, uint64_t> positions;
+  std::map<ConnId, uint32_t> turns;
+  int64_t now_ns = 2 * kSecond;
+  FakeReader reader;
+  Aggregator aggregator{{.host = "host-a"}, this};
+  Pipeline pipeline{{.host = "host-a"}, reader, aggregator, [](ConnId, bool) {}};
+};
+
+TEST_F(PipelineTest, BothEndsOnThisHostNameEachOther) {
+  pipeline.OnConnOpen(Client(1, kLoopback, kLoopback));
+  pipeline.OnConnOpen(Server(2, kLoopback, kLoopback));
+  Exchange(1, 2);
+  Exchange(1, 2);
+  Finish();
+  for (const model::Side side : {model::Side::kClient, model::Side::kServer}) {
+    const model::EdgeStats* row = Row(side);
+    ASSERT_NE(row, nullptr);
+    EXPECT_EQ(row->count, 2u);
+    EXPECT_EQ(row->client.workload, "curl");
+    EXPECT_EQ(row->server.workload, "nginx:80");
+    EXPECT_EQ(row->protocol, model::Protocol::kHttp);
+    EXPECT_EQ(row->endpoint, "GET /products/*");
+    EXPECT_EQ(row->status_code, "200");
+    EXPECT_EQ(row->connections, 0u);  // they have a row of their own
+  }
+  EXPECT_TRUE(addresses.empty());  // loopback names nothing elsewhere
+}
+
+TEST_F(PipelineTest, ARemoteServerIsAnAddressAndTheNameItWasResolvedFrom) {
+  ConnOpen dns{.id = 9,
+               .boot_ns = now_ns,
+               .transport = model::Transport::kUdp,
+               .side = model::Side::kClient,
+               .netns = 7,
+               .local = kHostA,
+               .remote = kHostB,
+               .local_port = 5353,
+               .remote_port = 53,
+               .tgid = kCurl};
+  pipeline.OnConnOpen(dns);
+  const std::string question("\x04shop\x04test\x00\x00\x01\x00\x01", 15);
+  const std::string query =
+      std::string("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00", 12) + question;
+  const std::string answer =
+      std::string("\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00", 12) + question +
+      std::string("\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x0a\x00\x00\x02", 16);
+  Move(9, kCurl, Direction::kSent, query);
+  Move(9, kCurl, Direction::kReceived, answer);
+  pipeline.OnConnOpen(Client(1, kHostA, kHostB));
+  Exchange(1, 0);
+  Finish();
+  const model::EdgeStats* http = nullptr;
+  for (const auto& row : edges) {
+    if (row.protocol == model::Protocol::kHttp && row.count > 0) http = &row;
+  }
+  ASSERT_NE(http, nullptr);
+  EXPECT_EQ(http->server.workload, "");
+  EXPECT_EQ(http->server.address, "10.0.0.2");
+  EXPECT_EQ(http->server.port, 80);
+  EXPECT_EQ(http->server.dns_name, "shop.test");
+  EXPECT_EQ(http->client.address, "10.0.0.1");
+}
+
+TEST_F(PipelineTest, AServersAddressIsBoundToItsWorkloadOnce) {
+  pipeline.OnConnOpen(Server(2, kHostA, kHostB));
+  Exchange(0, 2);
+  pipeline.OnConnOpen(Server(3, kHostA, kHostB));
+  Exchange(0, 3);
+  Finish();
+  ASSERT_EQ(addresses.size(), 1u);
+  EXPECT_EQ(addresses[0].address, "10.0.0.1");
+  EXPECT_EQ(addresses[0].port, 80);
+  EXPECT_EQ(addresses[0].workload, "nginx:80");
+  EXPECT_EQ(addresses[0].host, "host-a");
+  EXPECT_EQ(Row(model::Side::kServer)->client.address, "10.0.0.2");
+}
+
+TEST_F(PipelineTest, UnknownProtocolsAreCountedByBytes) {
+  pipeline.OnConnOpen(Client(1, kHostA, kHostB));
+  for (int i = 0; i < 4; ++i) Move(1, kCurl, Direction::kSent, "\x01\x02\x03\x04\x05\x06\x07\x08");
+  pipeline.OnConnCounters(
+      {.id = 1, .boot_ns = ++now_ns, .sent_bytes = 32, .turns = 4, .closed = true});
+  Finish();
+  uint64_t bytes = 0;
+  for (const auto& row : edges) bytes += row.sent_bytes;
+  EXPECT_EQ(bytes, 32u);
+  EXPECT_EQ(Row(model::Side::kClient), nullptr);
+}
+
+TEST_F(PipelineTest, LossesReachTheBatch) {
+  pipeline.OnConnOpen(Client(1, kHostA, kHostB));
+  Exchange(1, 0);
+  // Two more exchanges of which nothing arrived.
+  pipeline.OnKernelLoss({.data_ring_events = 4, .data_ring_bytes = 200});
+  pipeline.OnConnCounters({.id = 1,
+                           .boot_ns = ++now_ns,
+                           .sent_bytes = positions[{1, Direction::kSent}] + 100,
+                           .received_bytes = positions[{1, Direction::kReceived}] + 100,
+                           .turns = 6,
+                           .closed = true});
+  Finish();
+  uint64_t lost = 0;
+  for (const auto& row : edges) lost += row.lost;
+  EXPECT_EQ(lost, 2u);
+  ASSERT_EQ(losses.size(), 1u);
+  EXPECT_EQ(losses[0].stage, model::LossStage::kKernelRing);
+  EXPECT_EQ(losses[0].events, 4u);
+  EXPECT_EQ(losses[0].bytes, 200u);
+}
+
+TEST_F(PipelineTest, ProcessesStartExitAndCrash) {
+  pipeline.OnTask({.boot_ns = now_ns, .kind = TaskEventKind::kExec, .tgid = kCurl, .comm = "curl"});
+  pipeline.OnTask(
+      {.boot_ns = now_ns, .kind = TaskEventKind::kExit, .tgid = kCurl, .wait_status = 7 << 8});
+  pipeline.OnTask(
+      {.boot_ns = now_ns, .kind = TaskEventKind::kExit, .tgid = kWorker, .wait_status = 11});
+  pipeline.OnTask(
+      {.boot_ns = now_ns, .kind = TaskEventKind::kExit, .tgid = kNginx, .wait_status = 15});
+  pipeline.OnTask({.boot_ns = now_ns, .kind = TaskEventKind::kOomKill, .tgid = 999});  // a stranger
+  Finish();
+  ASSERT_EQ(processes.size(), 4u);
+  EXPECT_EQ(processes[0].kind, model::ProcessEventKind::kStart);
+  EXPECT_EQ(processes[0].host, "host-a");
+  EXPECT_EQ(processes[1].kind, model::ProcessEventKind::kExit);
+  EXPECT_EQ(processes[1].code, 7);
+  EXPECT_EQ(processes[2].kind, model::ProcessEventKind::kCrash);
+  EXPECT_EQ(processes[2].code, 11);
+  EXPECT_EQ(processes[2].workload, "nginx:80");
+  EXPECT_EQ(processes[3].kind, model::ProcessEventKind::kExit);
+  EXPECT_EQ(processes[3].code, 128 + 15);
+}
+
+TEST_F(PipelineTest, AFailedConnectIsCountedWithItsServer) {
+  pipeline.OnConnectFailure({.boot_ns = now_ns,
+                             .netns = 7,
+                             .local = kHostA,
+                             .remote = kHostB,
+                             .remote_port = 81,
+                             .tgid = kCurl,
+                             .error = 111,
+                             .duration_ns = 1000});
+  Finish();
+  ASSERT_EQ(edges.size(), 1u);
+  EXPECT_EQ(edges[0].connect_failures, 1u);
+  EXPECT_EQ(edges[0].client.workload, "curl");
+  EXPECT_EQ(edges[0].server.port, 81);
+}
+
+}  // namespace
+}  // namespace kindling::agent
