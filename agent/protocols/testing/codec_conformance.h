@@ -16,7 +16,7 @@ namespace kindling::agent {
 // CodecConformance per captured sample and calls each Check; they fail through GoogleTest.
 //
 //   const CodecConformance sample{
-//       .make_codec = [] { return MakeRedisCodec(); },
+//       .make_codec = [] { return redis::MakeCodec(kTcp); },
 //       .turns = {{Flow::kRequest, "*1\r\n$4\r\nPING\r\n"}, {Flow::kResponse, "+PONG\r\n"}},
 //       .expected = {"PING -> "}};
 //   sample.CheckAll();

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "agent/protocols/codec.h"
+#include "model/protocol.h"
+
+namespace kindling::agent::redis {
+
+// Parser of one Redis connection, RESP2 and RESP3; see README.md for what makes a record.
+std::unique_ptr<ProtocolCodec> MakeCodec(model::Transport transport);
+
+// Recognises commands by name, and those replies that no other protocol sends. Pure.
+Match Detect(std::span<const std::byte> head, model::Transport transport);
+
+}  // namespace kindling::agent::redis

@@ -1,0 +1,168 @@
+#include "controller/controller.h"
+
+#include <glog/logging.h>
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+
+#include <chrono>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "base/read_file.h"
+#include "base/status_macros.h"
+#include "controller/access/caller.h"
+#include "controller/fleet/agent_registry.h"
+#include "controller/ingest/committer.h"
+#include "controller/ingest/ingest_service.h"
+#include "controller/listen_address.h"
+#include "controller/query/query_service.h"
+#include "storage/rocks_store.h"
+
+namespace kindling::controller {
+namespace {
+
+constexpr absl::Duration kRetainInterval = absl::Minutes(1);
+constexpr absl::Duration kDrainTimeout = absl::Seconds(5);
+constexpr std::chrono::seconds kQueryGrace(2);
+constexpr int kKeepaliveMs = 10'000;
+constexpr int kLeastPingIntervalMs = 5'000;
+constexpr int kMaxQueryThreads = 32;
+constexpr size_t kMaxPemBytes = 1 << 20;
+
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(
+    const ControllerOptions& options) {
+  if (options.certificate_file.empty()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
+  ASSIGN_OR_RETURN(pair.cert_chain, base::ReadFile(options.certificate_file, kMaxPemBytes));
+  ASSIGN_OR_RETURN(pair.private_key, base::ReadFile(options.key_file, kMaxPemBytes));
+  grpc::SslServerCredentialsOptions ssl;
+  ssl.pem_key_cert_pairs.push_back(std::move(pair));
+  return grpc::SslServerCredentials(ssl);
+}
+
+// gRPC would write its own lines to standard error.
+void SilenceGrpc() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    gpr_set_log_function([](gpr_log_func_args* args) { VLOG(1) << "grpc: " << args->message; });
+  });
+}
+
+}  // namespace
+
+// Members are in the order of their making; they go in the reverse.
+class Controller::Parts {
+ public:
+  Parts(const ControllerOptions& options, const base::Clock& clock,
+        std::unique_ptr<storage::Store> store)
+      : clock_(clock),
+        store_(std::move(store)),
+        access_(options.cluster),
+        committer_(*store_, Committer::Options()),
+        ingest_(*store_, committer_, registry_, access_, clock),
+        query_({*store_, registry_, clock}, access_) {}
+
+  absl::Status Listen(const ControllerOptions& options);
+  void StartRetention() {
+    retention_ = std::thread([this] { Retain(); });
+  }
+  void Shutdown();
+
+  const std::string& address() const { return address_; }
+
+ private:
+  void Retain();
+
+  const base::Clock& clock_;
+  const std::unique_ptr<storage::Store> store_;
+  const Access access_;
+  AgentRegistry registry_;
+  Committer committer_;
+  IngestService ingest_;
+  QueryService query_;
+  std::unique_ptr<grpc::Server> server_;
+  std::string address_;
+  std::thread retention_;
+  absl::Notification stop_;
+};
+
+absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
+  ASSIGN_OR_RETURN(ListenAddress address, ParseListenAddress(options.listen));
+  ASSIGN_OR_RETURN(const auto credentials, Credentials(options));
+  SilenceGrpc();
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(address.ToString(), credentials, &port);
+  builder.RegisterService(ingest_.service());
+  builder.RegisterService(query_.service());
+  builder.SetMaxReceiveMessageSize(IngestService::kMaxMessageBytes);
+  grpc::ResourceQuota quota("kindling-controller");
+  quota.SetMaxThreads(kMaxQueryThreads);
+  builder.SetResourceQuota(quota);
+  // A second controller must not share the port unnoticed.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // An agent that vanished without a word gives its id free within twice this.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kLeastPingIntervalMs);
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || port == 0) {
+    server_.reset();
+    RETURN_IF_ERROR(ListenFault(address));
+    return absl::InternalError(absl::StrFormat(
+        "cannot serve on %s: check tls.certificate_file and tls.key_file", address.ToString()));
+  }
+  address.port = static_cast<uint16_t>(port);
+  address_ = address.ToString();
+  return absl::OkStatus();
+}
+
+void Controller::Parts::Retain() {
+  while (!stop_.WaitForNotificationWithTimeout(kRetainInterval)) {
+    const absl::Status status = store_->Retain(clock_.WallNs());
+    if (!status.ok()) LOG(ERROR) << "retention: " << status;
+  }
+}
+
+void Controller::Parts::Shutdown() {
+  if (!stop_.HasBeenNotified()) stop_.Notify();
+  if (server_ != nullptr) {
+    server_->GetHealthCheckService()->SetServingStatus(false);
+    if (!ingest_.Drain(kDrainTimeout)) LOG(WARNING) << "some streams did not end in time";
+    server_->Shutdown(std::chrono::system_clock::now() + kQueryGrace);
+    server_->Wait();
+    server_.reset();
+  }
+  if (retention_.joinable()) retention_.join();
+}
+
+absl::StatusOr<std::unique_ptr<Controller>> Controller::Start(const ControllerOptions& options,
+                                                              const base::Clock& clock) {
+  ASSIGN_OR_RETURN(std::unique_ptr<storage::Store> store,
+                   storage::OpenRocksStore({.directory = options.data_directory + "/store",
+                                            .max_bytes = options.max_bytes,
+                                            .max_age_ns = options.max_age_ns}));
+  auto parts = std::make_unique<Parts>(options, clock, std::move(store));
+  RETURN_IF_ERROR(parts->Listen(options));
+  parts->StartRetention();
+  return std::unique_ptr<Controller>(new Controller(std::move(parts)));
+}
+
+Controller::Controller(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Controller::~Controller() { Shutdown(); }
+
+const std::string& Controller::address() const { return parts_->address(); }
+void Controller::Shutdown() { parts_->Shutdown(); }
+
+}  // namespace kindling::controller

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <grpcpp/support/server_callback.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "controller/ingest/committer.h"
+#include "controller/ingest/session.h"
+#include "kindling/v1/ingest.pb.h"
+
+namespace kindling::controller {
+
+// The gRPC side of one agent's stream: reads while there is credit, acknowledges what is durable,
+// ends when either side wants to, never before what was read has been acknowledged (unless the peer
+// is gone).
+//
+// Threads:  gRPC's and the committer's. Calls into gRPC are made by one thread at a time (Pump) and
+//           without the lock, for gRPC may call back at once.
+// Lifetime: owned by itself from Start() until gRPC has called OnDone, and by its batches in the
+//           committer.
+class IngestStream final : public grpc::ServerBidiReactor<v1::IngestRequest, v1::IngestResponse>,
+                           public std::enable_shared_from_this<IngestStream> {
+ public:
+  // What happened, for the service to count; `ended` is the last call.
+  struct Observer {
+    std::function<void(size_t bytes)> batch;
+    std::function<void()> invalid;
+    std::function<void(IngestStream*)> ended;
+  };
+
+  IngestStream(std::unique_ptr<Session> session, Committer& committer, Observer observer);
+
+  void Start();
+  // Ends the stream with `status` once what it sent is acknowledged.
+  void End(absl::Status status);
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  absl::Status Handle();
+  absl::Status HandleBatch(const v1::Batch& batch);
+  void OnCommitted(uint64_t boot_epoch, uint64_t sequence, const absl::Status& status);
+  // Makes the calls into gRPC that the state asks for.
+  void Pump();
+  bool PumpOnce();
+  bool NextResponse() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndLocked(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  Committer& committer_;
+  const Observer observer_;
+  std::shared_ptr<IngestStream> self_;
+  const std::shared_ptr<Committer::Lane> lane_ = std::make_shared<Committer::Lane>();
+  v1::IngestRequest request_;    // gRPC's while reading_
+  v1::IngestResponse response_;  // gRPC's while writing_
+
+  absl::Mutex mu_;
+  std::unique_ptr<Session> session_ ABSL_GUARDED_BY(mu_);  // null after OnDone
+  std::optional<v1::Welcome> welcome_ ABSL_GUARDED_BY(mu_);
+  std::map<uint64_t, uint64_t> acks_ ABSL_GUARDED_BY(mu_);  // epoch -> sequence, not yet written
+  uint32_t in_flight_ ABSL_GUARDED_BY(mu_) = 0;             // batches in the committer
+  bool pumping_ ABSL_GUARDED_BY(mu_) = false;
+  bool pump_again_ ABSL_GUARDED_BY(mu_) = false;
+  bool reading_ ABSL_GUARDED_BY(mu_) = false;
+  bool writing_ ABSL_GUARDED_BY(mu_) = false;
+  bool ending_ ABSL_GUARDED_BY(mu_) = false;
+  bool gone_ ABSL_GUARDED_BY(mu_) = false;  // the peer hears nothing any more
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status end_status_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace kindling::controller

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "controller/query/query_context.h"
+#include "controller/topology/edge_groups.h"
+#include "model/records.h"
+#include "storage/store.h"
+
+namespace kindling::v1 {
+class ListEdgesRequest;
+class ListEdgesResponse;
+class ListServicesRequest;
+class ListServicesResponse;
+}  // namespace kindling::v1
+
+namespace kindling::controller {
+
+// What the store holds of a time range, summed and named.
+struct LoadedEdges {
+  std::unique_ptr<AddressTable> addresses = std::make_unique<AddressTable>();
+  std::unique_ptr<EdgeGroups> groups;  // finished
+  std::vector<model::Loss> losses;     // summed by stage, host and workload
+  storage::ScanReport report;
+};
+absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& range);
+
+absl::Status ListEdges(const QueryContext& context, const v1::ListEdgesRequest& request,
+                       v1::ListEdgesResponse* response);
+absl::Status ListServices(const QueryContext& context, const v1::ListServicesRequest& request,
+                          v1::ListServicesResponse* response);
+
+}  // namespace kindling::controller

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <memory>
+
+#include "controller/access/caller.h"
+#include "controller/query/query_context.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace kindling::controller {
+
+// QueryService on gRPC: who asks, whether it may, and what the answer's status is; the answers are
+// made in *_queries.cc.
+//
+// Threads:  gRPC's, one for each question under way.
+// Lifetime: `sources` and `access` must outlive this; this must outlive the gRPC server.
+class QueryService {
+ public:
+  QueryService(QuerySources sources, const Access& access);
+  ~QueryService();
+
+  // To be registered with the server's builder.
+  grpc::Service* service();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kindling::controller

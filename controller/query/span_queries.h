@@ -1,0 +1,20 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "controller/query/query_context.h"
+
+namespace kindling::v1 {
+class GetSpanRequest;
+class GetSpanResponse;
+class ListSpansRequest;
+class ListSpansResponse;
+}  // namespace kindling::v1
+
+namespace kindling::controller {
+
+absl::Status ListSpans(const QueryContext& context, const v1::ListSpansRequest& request,
+                       v1::ListSpansResponse* response);
+absl::Status GetSpan(const QueryContext& context, const v1::GetSpanRequest& request,
+                     v1::GetSpanResponse* response);
+
+}  // namespace kindling::controller

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "storage/store.h"
+
+namespace kindling::storage {
+
+struct RocksStoreOptions {
+  // Made when it is missing. One process at a time may have it open.
+  std::string directory;
+  // Retain drops the oldest buckets beyond these.
+  uint64_t max_bytes = uint64_t{10} << 30;
+  int64_t max_age_ns = int64_t{7} * 24 * 3600 * 1'000'000'000;
+  // Append is refused when the file system has less room than this: compaction needs some.
+  uint64_t min_free_bytes = 32 << 20;
+};
+
+// The Store on RocksDB: one database, keys as drawn in README.md.
+//
+// Threads: safe from any. Appends run one at a time; scans run beside them.
+// Lifetime: every Scan must have returned before the store is destroyed.
+// Failure: FAILED_PRECONDITION the store was written by a newer version, or another process has it
+//          open; DATA_LOSS it is damaged; the message is one line and says what to do.
+absl::StatusOr<std::unique_ptr<Store>> OpenRocksStore(const RocksStoreOptions& options);
+
+// Length of a time bucket for a byte cap: retention drops whole buckets, so a small store has short
+// ones. Divides an hour.
+int64_t BucketNsFor(uint64_t max_bytes);
+
+}  // namespace kindling::storage
