@@ -1,0 +1,190 @@
+#include "ui/cli/client.h"
+
+#include <arpa/inet.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_format.h"
+#include "base/read_file.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+#include "kindling/v1/query.grpc.pb.h"
+#include "ui/cli/text.h"
+
+namespace kindling::ui {
+namespace {
+
+constexpr int kMaxAnswerBytes = 256 << 20;
+constexpr size_t kMaxCaBytes = 1 << 20;
+
+struct Endpoint {
+  std::string host;
+  int port = kDefaultControllerPort;
+};
+
+absl::StatusOr<Endpoint> ParseEndpoint(const std::string& address) {
+  const absl::Status wrong = absl::InvalidArgumentError(
+      absl::StrFormat("\"%s\" is no address of a controller; write host:port, such as 127.0.0.1:%d",
+                      address, kDefaultControllerPort));
+  Endpoint endpoint;
+  std::string port;
+  bool has_port = false;
+  if (!address.empty() && address[0] == '[') {
+    const size_t close = address.find(']');
+    if (close == std::string::npos) return wrong;
+    endpoint.host = address.substr(1, close - 1);
+    has_port = close + 1 < address.size();
+    if (has_port && address[close + 1] != ':') return wrong;
+    if (has_port) port = address.substr(close + 2);
+  } else if (std::count(address.begin(), address.end(), ':') > 1) {
+    endpoint.host = address;  // an IPv6 address without a port
+  } else {
+    const size_t colon = address.find(':');
+    endpoint.host = address.substr(0, colon);
+    has_port = colon != std::string::npos;
+    if (has_port) port = address.substr(colon + 1);
+  }
+  if (has_port) {
+    const auto [end, error] =
+        std::from_chars(port.data(), port.data() + port.size(), endpoint.port);
+    const bool is_number = error == std::errc() && end == port.data() + port.size();
+    if (!is_number || endpoint.port < 1 || endpoint.port > 65535) return wrong;
+  }
+  if (endpoint.host.empty() || endpoint.host.find_first_of("/ \t") != std::string::npos) {
+    return wrong;
+  }
+  return endpoint;
+}
+
+bool IsLoopback(const std::string& host) {
+  if (host == "localhost") return true;
+  in_addr v4;
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  in6_addr v6;
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+std::string Target(const Endpoint& endpoint) {
+  const bool is_v6 = endpoint.host.find(':') != std::string::npos;
+  const std::string host = is_v6 ? "[" + endpoint.host + "]" : endpoint.host;
+  return absl::StrFormat("dns:///%s:%d", host, endpoint.port);
+}
+
+}  // namespace
+
+struct Client::Rep {
+  std::string address;
+  absl::Duration timeout;
+  std::unique_ptr<v1::QueryService::Stub> stub;
+
+  // What went wrong, for a person.
+  absl::Status Explain(const grpc::Status& status) const {
+    if (status.ok()) return absl::OkStatus();
+    const std::string said = CleanText(status.error_message());
+    const auto code = static_cast<absl::StatusCode>(status.error_code());
+    switch (status.error_code()) {
+      case grpc::StatusCode::UNAVAILABLE:
+        return absl::Status(code, Unavailable(said));
+      case grpc::StatusCode::DEADLINE_EXCEEDED:
+        return absl::Status(
+            code, absl::StrFormat("no answer from %s within %s: is it a kindling-controller? For a "
+                                  "long question raise --timeout or narrow --since",
+                                  address, absl::FormatDuration(timeout)));
+      case grpc::StatusCode::UNIMPLEMENTED:
+        return absl::Status(
+            code, absl::StrFormat("the server at %s does not know this question: it is no "
+                                  "kindling-controller, or an older one than kindlingctl %s; "
+                                  "\"kindlingctl version\" shows both",
+                                  address, base::kSoftwareVersion));
+      case grpc::StatusCode::RESOURCE_EXHAUSTED:
+        if (!absl::StrContains(said, "larger than max")) break;
+        return absl::Status(code, "the answer is too large: narrow --since or --filter");
+      default:
+        break;
+    }
+    if (said.empty()) {
+      return absl::Status(
+          code, absl::StrFormat("%s answered %s", address, absl::StatusCodeToString(code)));
+    }
+    return absl::Status(code, said);
+  }
+
+  std::string Unavailable(const std::string& said) const {
+    const char* hint =
+        "is kindling-controller running there? Name another with --controller or "
+        "KINDLING_CONTROLLER";
+    const char* why = "it cannot be reached";
+    if (absl::StrContains(said, "Connection refused")) why = "connection refused";
+    if (absl::StrContains(said, "DNS resolution failed")) why = "the name is not known";
+    if (absl::StrContains(said, "No route to host") || absl::StrContains(said, "unreachable")) {
+      why = "no route to it";
+    }
+    if (absl::StrContains(said, "andshake") || absl::StrContains(said, "SSL")) {
+      why = "the TLS handshake failed";
+      hint = "check --ca-file, and that the controller has tls set";
+    }
+    const bool answers_otherwise = absl::StrContains(said, "http1.x") ||
+                                   absl::StrContains(said, "ocket closed") ||
+                                   absl::StrContains(said, "onnection reset");
+    if (answers_otherwise) {
+      why = "something there does not speak gRPC, or broke off";
+      hint =
+          "the controller's gRPC port is 7420 by default, and needs --ca-file where it has tls "
+          "set";
+    }
+    return absl::StrFormat("no controller at %s: %s; %s", address, why, hint);
+  }
+};
+
+Client::Client(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
+Client::~Client() = default;
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& options) {
+  ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(options.address));
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  if (!options.ca_file.empty()) {
+    ASSIGN_OR_RETURN(const std::string ca, base::ReadFile(options.ca_file, kMaxCaBytes));
+    credentials = grpc::SslCredentials({.pem_root_certs = ca});
+  } else if (options.insecure || IsLoopback(endpoint.host)) {
+    credentials = grpc::InsecureChannelCredentials();
+  } else {
+    return absl::InvalidArgumentError(absl::StrFormat(
+        "%s is another machine: give --ca-file FILE for TLS, or --insecure for clear text",
+        options.address));
+  }
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxAnswerBytes);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  auto rep = std::make_unique<Rep>();
+  rep->address = options.address;
+  rep->timeout = options.timeout;
+  rep->stub = v1::QueryService::NewStub(
+      grpc::CreateCustomChannel(Target(endpoint), credentials, arguments));
+  return std::unique_ptr<Client>(new Client(std::move(rep)));
+}
+
+const std::string& Client::address() const { return rep_->address; }
+
+// One overload per question, so that callers need not know gRPC.
+#define KD_CALL(Method)                                                                           \
+  absl::Status Client::Call(const v1::Method##Request& request, v1::Method##Response* response) { \
+    grpc::ClientContext context;                                                                  \
+    context.set_deadline(absl::ToChronoTime(absl::Now() + rep_->timeout));                        \
+    return rep_->Explain(rep_->stub->Method(&context, request, response));                        \
+  }
+
+KD_CALL(ListServices)
+KD_CALL(ListEdges)
+KD_CALL(ListSpans)
+KD_CALL(GetSpan)
+KD_CALL(ListAgents)
+KD_CALL(ListProcesses)
+KD_CALL(GetServerInfo)
+
+#undef KD_CALL
+
+}  // namespace kindling::ui

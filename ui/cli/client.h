@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+
+namespace kindling::v1 {
+class GetServerInfoRequest;
+class GetServerInfoResponse;
+class GetSpanRequest;
+class GetSpanResponse;
+class ListAgentsRequest;
+class ListAgentsResponse;
+class ListEdgesRequest;
+class ListEdgesResponse;
+class ListProcessesRequest;
+class ListProcessesResponse;
+class ListServicesRequest;
+class ListServicesResponse;
+class ListSpansRequest;
+class ListSpansResponse;
+}  // namespace kindling::v1
+
+namespace kindling::ui {
+
+inline constexpr int kDefaultControllerPort = 7420;
+
+struct ClientOptions {
+  std::string address = "127.0.0.1:7420";      // host or host:port
+  std::string ca_file;                         // PEM; not empty: TLS
+  bool insecure = false;                       // clear text to an address that is not loopback
+  absl::Duration timeout = absl::Seconds(10);  // of one call
+};
+
+// Asks a controller.
+//
+// Failure: every method's status is one sentence that says what to do: Unavailable when nothing
+//          answers, DeadlineExceeded, Unimplemented when the server does not know the question;
+//          what the controller itself refuses keeps its code and words.
+// Limits:  answers up to 256 MiB.
+class Client {
+ public:
+  // InvalidArgument for an address that is none, and for one that is not loopback without TLS.
+  // Does not connect yet.
+  static absl::StatusOr<std::unique_ptr<Client>> Create(const ClientOptions& options);
+  ~Client();
+
+  absl::Status Call(const v1::ListServicesRequest& request, v1::ListServicesResponse* response);
+  absl::Status Call(const v1::ListEdgesRequest& request, v1::ListEdgesResponse* response);
+  absl::Status Call(const v1::ListSpansRequest& request, v1::ListSpansResponse* response);
+  absl::Status Call(const v1::GetSpanRequest& request, v1::GetSpanResponse* response);
+  absl::Status Call(const v1::ListAgentsRequest& request, v1::ListAgentsResponse* response);
+  absl::Status Call(const v1::ListProcessesRequest& request, v1::ListProcessesResponse* response);
+  absl::Status Call(const v1::GetServerInfoRequest& request, v1::GetServerInfoResponse* response);
+
+  const std::string& address() const;
+
+ private:
+  struct Rep;
+  explicit Client(std::unique_ptr<Rep> rep);
+
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace kindling::ui

@@ -1,0 +1,16 @@
+#include "ui/cli/commands.h"
+
+#include <vector>
+
+namespace kindling::ui {
+
+std::span<const Command> Commands() {
+  static const auto& commands = *new std::vector<Command>{
+      MapCommand(),      TopCommand(),          GetServicesCommand(), GetEdgesCommand(),
+      GetSpansCommand(), DescribeSpanCommand(), GetAgentsCommand(),   GetProcessesCommand(),
+      VersionCommand(),  CompletionCommand(),
+  };
+  return commands;
+}
+
+}  // namespace kindling::ui
