@@ -43,7 +43,9 @@ constexpr std::array<std::string_view, 9> kSecretWords = {
 bool IsPlain(std::string_view text) {
   unsigned other = 0;
   for (const char c : text) {
-    other |= c <= ' ' || c >= 0x7f || c == '%' || c == '@' || c == '"' || c == '\\' ? 1u : 0u;
+    other |= c <= ' ' || c >= 0x7f || c == '%' || c == '@' || c == '"' || c == '\\' || c == ';'
+                 ? 1u
+                 : 0u;
   }
   return other == 0;
 }
@@ -176,8 +178,7 @@ bool IsSecretHeader(std::string_view name) {
 void AppendRedactedPath(std::string_view target, size_t max_bytes, std::string& out) {
   const std::string_view path = UrlPath(target);
   // Most paths are short and plain, and stay as they are.
-  if (path.size() <= std::min(kMaxPlainSegmentBytes, max_bytes) && IsPlain(path) &&
-      path.find(';') == std::string_view::npos) {
+  if (path.size() <= std::min(kMaxPlainSegmentBytes, max_bytes) && IsPlain(path)) {
     out += path;
     return;
   }

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include "base/find_byte.h"
+
 namespace kindling::model {
 namespace {
 
@@ -52,14 +54,17 @@ bool IsVersion(std::string_view segment) {
 
 // Bytes of ".ext" at the end of `segment`, 0 if there is none.
 size_t ExtensionBytes(std::string_view segment) {
-  const size_t dot = segment.rfind('.');
-  if (dot == std::string_view::npos || dot == 0) return 0;
-  const size_t size = segment.size() - dot - 1;
-  if (size == 0 || size > kMaxExtensionBytes) return 0;
-  for (const char c : segment.substr(dot + 1)) {
-    if (c < 'a' || c > 'z') return 0;
+  size_t letters = 0;
+  while (letters < segment.size() && letters <= kMaxExtensionBytes) {
+    const char c = segment[segment.size() - 1 - letters];
+    if (c == '.') {
+      const bool is_extension = letters > 0 && letters + 1 < segment.size();
+      return is_extension ? letters + 1 : 0;
+    }
+    if (c < 'a' || c > 'z') break;
+    ++letters;
   }
-  return size + 1;
+  return 0;
 }
 
 bool IsLower(char c) { return c >= 'a' && c <= 'z'; }
@@ -103,9 +108,8 @@ std::string_view UrlPath(std::string_view target) {
       target = path == std::string_view::npos ? std::string_view() : target.substr(path);
     }
   }
-  size_t size = 0;
-  while (size < target.size() && target[size] != '?' && target[size] != '#') ++size;
-  target = target.substr(0, size);
+  target = target.substr(0, base::FindByte(target, '?'));
+  target = target.substr(0, base::FindByte(target, '#'));
   return target.empty() ? std::string_view("/") : target;
 }
 
@@ -121,12 +125,12 @@ void AppendUrlTemplate(std::string_view target, std::string& out) {
   size_t at = 0;
   while (at < path.size()) {
     if (path[at] == '/') ++at;
-    size_t end = path.find('/', at);
+    size_t end = base::FindByte(path, '/', at);
     if (end == std::string_view::npos) end = path.size();
     std::string_view segment = path.substr(at, end - at);
     const bool is_last = end == path.size();
     at = end;
-    segment = segment.substr(0, segment.find(';'));
+    segment = segment.substr(0, base::FindByte(segment, ';'));
     if (segment.empty()) {
       if (is_last && (out.size() == start || out.back() != '/')) out += '/';
       continue;

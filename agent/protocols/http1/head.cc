@@ -25,10 +25,9 @@ char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) :
 
 bool EqualsLower(std::string_view text, std::string_view lower) {
   if (text.size() != lower.size()) return false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (Lower(text[i]) != lower[i]) return false;
-  }
-  return true;
+  bool equal = true;
+  for (size_t i = 0; i < text.size(); ++i) equal &= Lower(text[i]) == lower[i];
+  return equal;
 }
 
 std::string_view Trim(std::string_view text) {
@@ -107,7 +106,8 @@ void SetTransferEncoding(std::string_view value, Head* head) {
 }
 
 // The value of `line` if its header is `name`, which is in lower case and goes to the colon.
-bool IsHeader(std::string_view line, std::string_view name, std::string_view* value) {
+[[gnu::always_inline]] inline bool IsHeader(std::string_view line, std::string_view name,
+                                            std::string_view* value) {
   if (line.size() <= name.size() || line[name.size()] != ':') return false;
   if (!EqualsLower(line.substr(0, name.size()), name)) return false;
   *value = Trim(line.substr(name.size() + 1));
@@ -151,7 +151,8 @@ Field TakeHeader(std::string_view line, Head* head) {
 }
 
 // One line from `at`, without its line end; `*next` is what follows. False if it is not whole.
-bool TakeLine(std::string_view text, size_t at, std::string_view* line, size_t* next) {
+[[gnu::always_inline]] inline bool TakeLine(std::string_view text, size_t at,
+                                            std::string_view* line, size_t* next) {
   const size_t end = base::FindByte(text, '\n', at);
   if (end == std::string_view::npos) return false;
   *next = end + 1;

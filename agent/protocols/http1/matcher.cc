@@ -77,7 +77,9 @@ Matcher::Request& Matcher::Push() {
 }
 
 void Matcher::PopToCurrent() {
-  std::swap(current_, open_[open_begin_]);
+  Request& oldest = open_[open_begin_];
+  static_cast<RequestFacts&>(current_) = oldest;
+  current_.text.swap(oldest.text);
   open_begin_ = (open_begin_ + 1) % open_.size();
   --open_count_;
   if (current_.is_expired) --expired_;

@@ -64,7 +64,7 @@ class Matcher {
     kUberTraceId,
     kTextFields
   };
-  struct Request {
+  struct RequestFacts {
     ByteOrigin first;
     int64_t end_ns = 0;
     uint64_t bytes = 0;
@@ -74,8 +74,10 @@ class Matcher {
     bool is_ended = false;     // its last byte came by
     bool is_doubtful = false;  // parts were lost: without a response it is not reported
     bool is_expired = false;   // reported as unanswered; holds its place in the order
-    std::string text;
     uint16_t text_end[kTextFields] = {};
+  };
+  struct Request : RequestFacts {
+    std::string text;
 
     std::string_view Text(TextField field) const;
   };
