@@ -5,6 +5,7 @@
 
 #include "agent/protocols/testing/codec_conformance.h"
 #include "agent/protocols/testing/record_collector.h"
+#include "agent/protocols/testing/turns_file.h"
 #include "base/byte_reader.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -26,6 +27,14 @@ CodecConformance Sample(std::vector<Turn> turns, std::vector<std::string> expect
 
 const char kGet[] = "GET /products/17?x=1 HTTP/1.1\r\nHost: shop.test\r\nUser-Agent: curl\r\n\r\n";
 const char kOk[] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+TEST(Http1ConformanceTest, CurlAndNginx) {
+  Sample(ReadTurnsFile("agent/protocols/http1/testdata/curl_nginx.turns"),
+         {"GET /index.html -> 200", "GET /big.txt -> 200", "HEAD /big.txt -> 200",
+          "POST /orders/* -> 404", "PUT /orders/* -> 405", "GET /index.html -> 206",
+          "GET /missing/* -> 404", "GET /fail -> 503"})
+      .CheckAll();
+}
 
 TEST(Http1ConformanceTest, KeepAlive) {
   Sample({{kReq, kGet},
