@@ -37,8 +37,8 @@ absl::StatusOr<tcp::endpoint> ParseEndpoint(const std::string& listen) {
     const asio::ip::address address = asio::ip::make_address(host, error);
     if (!error) return tcp::endpoint(address, static_cast<uint16_t>(port));
   }
-  return absl::InvalidArgumentError(absl::StrFormat(
-      "\"%s\" is not an address to listen on, such as 127.0.0.1:9500", listen));
+  return absl::InvalidArgumentError(
+      absl::StrFormat("\"%s\" is not an address to listen on, such as 127.0.0.1:9500", listen));
 }
 
 using Handlers = std::map<std::string, HttpServer::Handler, std::less<>>;
@@ -71,7 +71,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   void SetTimeout() {
-    stream_.expires_after(std::chrono::nanoseconds(absl::ToInt64Nanoseconds(shared_->options.timeout)));
+    stream_.expires_after(
+        std::chrono::nanoseconds(absl::ToInt64Nanoseconds(shared_->options.timeout)));
   }
 
   void OnRead(beast::error_code error) {
@@ -99,8 +100,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
       return {.status = 405, .body = "only GET and HEAD\n"};
     }
     const beast::string_view target = request.target();
-    const auto handler =
-        shared_->handlers.find(std::string(target.substr(0, target.find('?'))));
+    const auto handler = shared_->handlers.find(std::string(target.substr(0, target.find('?'))));
     if (handler != shared_->handlers.end()) return handler->second();
     std::string body = "not here; there is:\n";
     for (const auto& [path, unused] : shared_->handlers) body += path + "\n";
@@ -133,8 +133,8 @@ class BeastHttpServer final : public HttpServer {
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
     if (!error) port_ = acceptor_.local_endpoint(error).port();
     if (error) {
-      return absl::UnavailableError(absl::StrFormat("cannot listen on %s: %s",
-                                                    shared_.options.listen, error.message()));
+      return absl::UnavailableError(
+          absl::StrFormat("cannot listen on %s: %s", shared_.options.listen, error.message()));
     }
     Accept();
     thread_ = std::thread([this] { io_.run(); });

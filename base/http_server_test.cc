@@ -71,9 +71,10 @@ TEST(HttpServerTest, AnswersItsPaths) {
 
 TEST(HttpServerTest, KeepsAConnectionForMoreRequests) {
   const auto server = MustStart();
-  const std::string both = Exchange(*server,
-                                    "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
-                                    "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  const std::string both =
+      Exchange(*server,
+               "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"
+               "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(both.find("HTTP/1.1 200"), 0u);
   EXPECT_NE(both.rfind("HTTP/1.1 200"), 0u);
 }

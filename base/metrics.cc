@@ -48,8 +48,7 @@ Counter& Metrics::AddCounter(std::string_view name, std::string_view help,
   return *counter;
 }
 
-Gauge& Metrics::AddGauge(std::string_view name, std::string_view help,
-                         const MetricLabels& labels) {
+Gauge& Metrics::AddGauge(std::string_view name, std::string_view help, const MetricLabels& labels) {
   const auto gauge = std::make_shared<Gauge>();
   Add(name, MetricType::kGauge, help, labels,
       [gauge](std::string_view l, MetricsText& text) { text.Sample(l, gauge->value()); });
@@ -66,10 +65,9 @@ Histogram& Metrics::AddHistogram(std::string_view name, std::string_view help,
 
 void Metrics::AddFunction(std::string_view name, MetricType type, std::string_view help,
                           std::function<double()> value, const MetricLabels& labels) {
-  Add(name, type, help, labels,
-      [value = std::move(value)](std::string_view l, MetricsText& text) {
-        text.Sample(l, value());
-      });
+  Add(name, type, help, labels, [value = std::move(value)](std::string_view l, MetricsText& text) {
+    text.Sample(l, value());
+  });
 }
 
 void Metrics::AddWriter(std::function<void(MetricsText&)> writer) {

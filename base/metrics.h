@@ -58,10 +58,11 @@ class Metrics {
  public:
   // One series; a second call with the same name adds another of its labels. Names and help texts
   // are constants of the program: a name with two types aborts.
-  Counter& AddCounter(std::string_view name, std::string_view help, const MetricLabels& labels = {});
+  Counter& AddCounter(std::string_view name, std::string_view help,
+                      const MetricLabels& labels = {});
   Gauge& AddGauge(std::string_view name, std::string_view help, const MetricLabels& labels = {});
-  Histogram& AddHistogram(std::string_view name, std::string_view help,
-                          std::vector<double> bounds, const MetricLabels& labels = {});
+  Histogram& AddHistogram(std::string_view name, std::string_view help, std::vector<double> bounds,
+                          const MetricLabels& labels = {});
   // A value that is read when it is asked for.
   void AddFunction(std::string_view name, MetricType type, std::string_view help,
                    std::function<double()> value, const MetricLabels& labels = {});
@@ -80,8 +81,8 @@ class Metrics {
     std::string help;
     std::vector<Series> series;
   };
-  void Add(std::string_view name, MetricType type, std::string_view help, const MetricLabels& labels,
-           std::function<void(std::string_view, MetricsText&)> write);
+  void Add(std::string_view name, MetricType type, std::string_view help,
+           const MetricLabels& labels, std::function<void(std::string_view, MetricsText&)> write);
 
   mutable absl::Mutex mu_;
   std::map<std::string, Family> families_ ABSL_GUARDED_BY(mu_);

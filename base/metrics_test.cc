@@ -49,8 +49,7 @@ TEST(MetricsTest, HistogramsAreCumulativeWithInclusiveBounds) {
 }
 
 TEST(MetricsTest, LabelValuesAreEscapedAndMadeUtf8) {
-  EXPECT_EQ(RenderLabels({{"a", "x\"y\\z\n"}, {"b", "\xff"}}),
-            "a=\"x\\\"y\\\\z\\n\",b=\"?\"");
+  EXPECT_EQ(RenderLabels({{"a", "x\"y\\z\n"}, {"b", "\xff"}}), "a=\"x\\\"y\\\\z\\n\",b=\"?\"");
   MetricsText text;
   text.Family("n", MetricType::kGauge, "back\\slash\nline");
   text.Sample("", std::numeric_limits<double>::infinity());

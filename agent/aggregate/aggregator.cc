@@ -83,8 +83,8 @@ Row* Aggregator::EdgeRow(const EdgeContext& context, uint64_t requests) {
 void Aggregator::OnRequest(const EdgeContext& context, const Record& record) {
   DCHECK(thread_.CalledOnOwner());
   ++tally_.requests;
-  Row* row = FindOrAddRow(
-      {context.edge.get(), record.outcome, record.endpoint, record.status_code}, 1);
+  Row* row =
+      FindOrAddRow({context.edge.get(), record.outcome, record.endpoint, record.status_code}, 1);
   if (row == nullptr) return;
   ++row->count;
   row->sent_bytes += record.request_bytes;
@@ -162,8 +162,8 @@ model::Span Aggregator::MakeSpan(const EdgeContext& context, const Record& recor
   span.response_tid = record.response_tid;
   span.attributes.reserve(record.attributes.size());
   for (const auto& [key, value] : record.attributes) {
-    span.attributes.emplace_back(
-        key, std::string_view(value).substr(0, options_.max_attribute_bytes));
+    span.attributes.emplace_back(key,
+                                 std::string_view(value).substr(0, options_.max_attribute_bytes));
   }
   return span;
 }

@@ -35,8 +35,8 @@ struct AggregatorOptions {
 
   EdgeTable::Limits names;
   size_t max_rows = 50'000;
-  size_t max_spans = 8'192;          // held at once
-  size_t max_processes = 10'000;     // per window, as addresses
+  size_t max_spans = 8'192;           // held at once
+  size_t max_processes = 10'000;      // per window, as addresses
   size_t max_attribute_bytes = 4096;  // one attribute of a span; longer ones are cut
   uint32_t rule_version = 1;
   uint64_t span_id_seed = 0;
@@ -45,10 +45,10 @@ struct AggregatorOptions {
 // What the aggregator has done since it was made. Threads: readable from any.
 struct AggregatorCounters {
   std::atomic<uint64_t> requests{0};
-  std::atomic<uint64_t> late_requests{0};      // ended before the window they were counted in
-  std::atomic<uint64_t> lost_requests{0};      // not counted in any row for want of room
-  std::atomic<uint64_t> folded_requests{0};    // counted under "(other)"
-  std::atomic<uint64_t> spans{0};              // handed over
+  std::atomic<uint64_t> late_requests{0};       // ended before the window they were counted in
+  std::atomic<uint64_t> lost_requests{0};       // not counted in any row for want of room
+  std::atomic<uint64_t> folded_requests{0};     // counted under "(other)"
+  std::atomic<uint64_t> spans{0};               // handed over
   std::atomic<uint64_t> spans_without_room{0};  // chosen, but max_spans were held already
   std::atomic<uint64_t> windows{0};
   std::atomic<uint64_t> rows{0};   // of the last window
@@ -113,8 +113,7 @@ class Aggregator {
   Row* AddRow(const RowKey& key, size_t limit);
   Row* EdgeRow(const EdgeContext& context, uint64_t requests);
   void OfferSpan(const EdgeContext& context, const Record& record, bool slow, Row& row);
-  model::Span MakeSpan(const EdgeContext& context, const Record& record, bool slow,
-                       const Row& row);
+  model::Span MakeSpan(const EdgeContext& context, const Record& record, bool slow, const Row& row);
   void OpenWindow(int64_t wall_ns);
   void CloseWindow();
   void EmitRows(model::Batch& batch);

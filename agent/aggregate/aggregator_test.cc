@@ -76,8 +76,7 @@ TEST_F(AggregatorTest, SumsRequestsOfAWindowByEndpointAndStatus) {
   Start();
   for (int i = 0; i < 3; ++i) aggregator_->OnRequest(context_, MakeRecord("GET /a"));
   aggregator_->OnRequest(context_, MakeRecord("GET /b"));
-  aggregator_->OnRequest(context_,
-                         MakeRecord("GET /a", 2 * kMs, model::Outcome::kServerError));
+  aggregator_->OnRequest(context_, MakeRecord("GET /a", 2 * kMs, model::Outcome::kServerError));
   TickTo(9 * kSecond);
   EXPECT_TRUE(sink_.batches.empty());
   TickTo(10 * kSecond);

@@ -38,7 +38,8 @@ struct InternedEdge {
 };
 
 // A connection as the aggregator needs it; kept by whoever follows the connection, so that a
-// request copies no text. Lifetime: the reference keeps the edge known; drop it with the connection.
+// request copies no text. Lifetime: the reference keeps the edge known; drop it with the
+// connection.
 struct EdgeContext {
   std::shared_ptr<const InternedEdge> edge;  // of Aggregator::Intern()
   uint16_t client_port = 0;

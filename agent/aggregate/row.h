@@ -39,7 +39,10 @@ struct SpanSample {
 // Sums of one row in the open window. Rows that were used in a window are kept for the next one.
 struct Row {
   explicit Row(const RowKey& key)
-      : edge(key.edge), outcome(key.outcome), endpoint(key.endpoint), status_code(key.status_code) {}
+      : edge(key.edge),
+        outcome(key.outcome),
+        endpoint(key.endpoint),
+        status_code(key.status_code) {}
   RowKey key() const { return {edge, outcome, endpoint, status_code}; }
 
   const InternedEdge* const edge;

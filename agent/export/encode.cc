@@ -125,7 +125,8 @@ void EncodeSpans(const model::Batch& batch, StringTable& strings, PartyTable& pa
   Fill(rows, out->mutable_client_port(), [](Span s) { return uint32_t{s.client_port}; });
   Fill(rows, out->mutable_endpoint(), [&](Span s) { return strings.Index(s.endpoint); });
   Fill(rows, out->mutable_status_code(), [&](Span s) { return strings.Index(s.status_code); });
-  FillDeltas(rows, batch.first_ns, out->mutable_start_delta_ns(), [](Span s) { return s.start_ns; });
+  FillDeltas(rows, batch.first_ns, out->mutable_start_delta_ns(),
+             [](Span s) { return s.start_ns; });
   Fill(rows, out->mutable_request_duration_ns(), [](Span s) { return s.request_duration_ns; });
   Fill(rows, out->mutable_wait_duration_ns(), [](Span s) { return s.wait_duration_ns; });
   Fill(rows, out->mutable_response_duration_ns(), [](Span s) { return s.response_duration_ns; });

@@ -22,9 +22,7 @@ class Reader {
  public:
   explicit Reader(const v1::Batch& batch) : batch_(batch) {}
 
-  const std::string& Text(uint32_t index) const {
-    return batch_.strings(static_cast<int>(index));
-  }
+  const std::string& Text(uint32_t index) const { return batch_.strings(static_cast<int>(index)); }
   model::Party Party(uint32_t index) const {
     const auto i = static_cast<int>(index);
     const v1::PartyColumns& c = batch_.parties();
@@ -226,7 +224,8 @@ TEST(EncodeTest, SpansComeBackFieldByField) {
 TEST(EncodeTest, EdgesComeBackFieldByField) {
   model::Batch batch;
   batch.first_ns = kWall - 1;
-  batch.edges = {FullEdge(), FullEdge(), model::EdgeStats{.window_start_ns = kWall, .window_ns = 1}};
+  batch.edges = {FullEdge(), FullEdge(),
+                 model::EdgeStats{.window_start_ns = kWall, .window_ns = 1}};
   batch.edges[1].latency = {};
   batch.edges[1].endpoint = "";
   const v1::Batch encoded = ThroughBytes(batch);

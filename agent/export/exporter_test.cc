@@ -1,12 +1,11 @@
 #include "agent/export/exporter.h"
 
 #include <gtest/gtest.h>
-
-#include <csignal>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <string>
 
 #include "base/testing/fake_clock.h"
@@ -57,12 +56,11 @@ class ExporterTest : public ::testing::Test {
   std::unique_ptr<Exporter> Make(ExporterOptions options = {}) {
     options.boot_epoch = 1000;
     options.host = "host-a";
-    return std::make_unique<Exporter>(
-        options, spool_.get(), &clock_,
-        std::vector<Exporter::Tap>{[this](const model::Batch& batch) {
-          tapped_ += batch.edges.size() + batch.spans.size();
-        }},
-        [this] { ++wakes_; });
+    return std::make_unique<Exporter>(options, spool_.get(), &clock_,
+                                      std::vector<Exporter::Tap>{[this](const model::Batch& batch) {
+                                        tapped_ += batch.edges.size() + batch.spans.size();
+                                      }},
+                                      [this] { ++wakes_; });
   }
 
   base::TempDir dir_;

@@ -90,8 +90,8 @@ void IngestStream::OnDone(const grpc::Status& status) {
   const std::function<void()> wake = wake_;
   {
     absl::MutexLock lock(&mu_);
-    done_ = absl::Status(static_cast<absl::StatusCode>(status.error_code()),
-                         status.error_message());
+    done_ =
+        absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   }
   wake();
 }

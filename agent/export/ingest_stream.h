@@ -44,7 +44,7 @@ class IngestStream final : private grpc::ClientBidiReactor<v1::IngestRequest, v1
   v1::IngestService::StubInterface* const stub_;
   const std::function<void()> wake_;
   grpc::ClientContext context_;
-  bool held_ = false;  // owner's thread: gRPC waits with OnDone() for RemoveHold()
+  bool held_ = false;           // owner's thread: gRPC waits with OnDone() for RemoveHold()
   v1::IngestRequest writing_;   // gRPC's while writing_now_
   v1::IngestResponse reading_;  // gRPC's
   mutable absl::Mutex mu_;

@@ -73,9 +73,8 @@ void PrometheusSeries::Add(const model::Batch& batch, int64_t now_ns) {
 void PrometheusSeries::AddRow(const model::EdgeStats& row, int64_t now_ns) {
   const bool server = row.observer == model::Side::kServer;
   if (row.count > 0 || row.sent_bytes > 0 || row.received_bytes > 0) {
-    Requests& requests =
-        server ? Find(entities_, base::RenderLabels(EntityLabels(row)), now_ns)
-               : Find(topology_, base::RenderLabels(TopologyLabels(row)), now_ns);
+    Requests& requests = server ? Find(entities_, base::RenderLabels(EntityLabels(row)), now_ns)
+                                : Find(topology_, base::RenderLabels(TopologyLabels(row)), now_ns);
     requests.fast += row.count - row.slow_count;
     requests.slow += row.slow_count;
     // Without requests the latency is that of whole connections.
@@ -115,7 +114,7 @@ void PrometheusSeries::WriteTo(base::MetricsText& text) const {
   WriteConnects(text);
   WriteLatency(server_latency_, "server", OverflowLabels(ServerLabels(none)), text);
   WriteLatency(client_latency_, "client", OverflowLabels(ClientLabels(none)), text);
-  WriteLosses(text);
+  WriteLosses(losses_, text);
 }
 
 void PrometheusSeries::WriteRequests(const Family<Requests>& family, std::string_view prefix,
@@ -148,8 +147,7 @@ void PrometheusSeries::WriteLatency(const Family<Latency>& family, std::string_v
                                     base::MetricsText& text) const {
   std::array<double, kBounds> bounds{};
   for (size_t i = 0; i < kBounds; ++i) bounds[i] = BoundNs(i) / 1e9;
-  text.Family("kindling_" + std::string(side) + "_request_duration_seconds",
-              MetricType::kHistogram,
+  text.Family("kindling_" + std::string(side) + "_request_duration_seconds", MetricType::kHistogram,
               "Time from the first byte of a request to the last of its response, as the " +
                   std::string(side) + "'s side saw it.");
   const auto write = [&](std::string_view labels, const Latency& l) {
@@ -168,10 +166,11 @@ void PrometheusSeries::WriteConnects(base::MetricsText& text) const {
   }
 }
 
-void PrometheusSeries::WriteLosses(base::MetricsText& text) const {
+void PrometheusSeries::WriteLosses(const std::map<model::LossStage, Losses>& by_stage,
+                                   base::MetricsText& text) {
   const auto counter = [&](const char* name, const char* help, uint64_t Losses::*value) {
     text.Family(name, MetricType::kCounter, help);
-    for (const auto& [stage, losses] : losses_) {
+    for (const auto& [stage, losses] : by_stage) {
       const std::string_view where =
           stage == model::LossStage::kUnset ? std::string_view("edge") : model::Name(stage);
       text.Sample(base::RenderLabels({{"stage", std::string(where)}}), losses.*value);

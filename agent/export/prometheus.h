@@ -19,8 +19,8 @@ struct PrometheusOptions {
   int64_t expiry_ns = 600'000'000'000;
 };
 
-// The aggregates of this agent as Prometheus series: Kindling's metrics with Kindling's labels, true
-// latency histograms in seconds under names of our own, and the losses.
+// The aggregates of this agent as Prometheus series: Kindling's metrics with Kindling's labels,
+// true latency histograms in seconds under names of our own, and the losses.
 //
 // Of Kindling's labels those that a plain host does not have (namespace, pod, ...) are empty.
 // `entity` series come from rows that the server's side observed, `topology` and connection series
@@ -42,8 +42,8 @@ class PrometheusSeries {
   uint64_t overflowed_rows() const;
 
  private:
-  // Upper bounds of latency buckets, powers of two in ns, which the recorded histograms share: counts
-  // are exact. 16 us to 17 s.
+  // Upper bounds of latency buckets, powers of two in ns, which the recorded histograms share:
+  // counts are exact. 16 us to 17 s.
   static constexpr size_t kBounds = 16;
 
   struct Requests {
@@ -90,7 +90,8 @@ class PrometheusSeries {
                     std::string_view overflow_labels, base::MetricsText& text) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WriteConnects(base::MetricsText& text) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void WriteLosses(base::MetricsText& text) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static void WriteLosses(const std::map<model::LossStage, Losses>& by_stage,
+                          base::MetricsText& text);
 
   const PrometheusOptions options_;
   mutable absl::Mutex mu_;

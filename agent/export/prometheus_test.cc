@@ -13,10 +13,8 @@ constexpr int64_t kSecond = 1'000'000'000;
 model::EdgeStats MakeRow(model::Side observer) {
   model::EdgeStats row;
   row.observer = observer;
-  row.client = {.workload = "shop:8080",
-                .workload_kind = "process",
-                .host = "host-a",
-                .address = "10.0.0.1"};
+  row.client = {
+      .workload = "shop:8080", .workload_kind = "process", .host = "host-a", .address = "10.0.0.1"};
   row.server = {.workload = "nginx:80",
                 .workload_kind = "process",
                 .host = "host-b",

@@ -1,4 +1,5 @@
-// What the agent exposes passes `promtool check metrics`, but for the base units in Kindling's names.
+// What the agent exposes passes `promtool check metrics`, but for the base units in Kindling's
+// names.
 
 #include <gtest/gtest.h>
 
@@ -38,13 +39,13 @@ struct Verdict {
 Verdict RunPromtool(const std::string& metrics) {
   const base::TempDir dir;
   std::ofstream(dir.File("metrics")) << metrics;
-  const std::string command =
-      "/usr/bin/promtool check metrics < " + dir.File("metrics") + " 2>&1";
+  const std::string command = "/usr/bin/promtool check metrics < " + dir.File("metrics") + " 2>&1";
   std::FILE* pipe = popen(command.c_str(), "r");
   Verdict verdict;
   char buffer[4096];
   size_t got = 0;
-  while ((got = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0) verdict.output.append(buffer, got);
+  while ((got = std::fread(buffer, 1, sizeof(buffer), pipe)) > 0)
+    verdict.output.append(buffer, got);
   verdict.exit_code = WEXITSTATUS(pclose(pipe));
   return verdict;
 }
@@ -76,8 +77,7 @@ TEST(PromtoolTest, FindsNothingButTheUnitsOfKindlingsNames) {
   ASSERT_OK(sender);
   PrometheusSeries series({.max_series = 600});
   Exporter exporter({.boot_epoch = 1}, spool->get(), &clock,
-                    {[&](const model::Batch& batch) { series.Add(batch, clock.BootNs()); }},
-                    [] {});
+                    {[&](const model::Batch& batch) { series.Add(batch, clock.BootNs()); }}, [] {});
   Aggregator aggregator({.host = "host-a"}, &exporter);
   aggregator.OnTick(clock.BootNs(), clock.WallNs());
   for (const model::Side side : {model::Side::kClient, model::Side::kServer}) {

@@ -18,8 +18,7 @@ namespace {
 using base::MetricType;
 
 void AddAggregator(const AggregatorCounters* c, base::Metrics& metrics) {
-  const auto counter = [&](const char* name, const char* help,
-                           const std::atomic<uint64_t>& value) {
+  const auto counter = [&](const char* name, const char* help, const std::atomic<uint64_t>& value) {
     metrics.AddFunction(name, MetricType::kCounter, help,
                         [&value] { return static_cast<double>(value.load()); });
   };
@@ -50,8 +49,7 @@ void AddSeries(const PrometheusSeries* series, base::Metrics& metrics) {
 
 void AddExporter(const Exporter* exporter, base::Metrics& metrics) {
   const ExporterCounters& c = exporter->counters();
-  const auto counter = [&](const char* name, const char* help,
-                           const std::atomic<uint64_t>& value) {
+  const auto counter = [&](const char* name, const char* help, const std::atomic<uint64_t>& value) {
     metrics.AddFunction(name, MetricType::kCounter, help,
                         [&value] { return static_cast<double>(value.load()); });
   };
@@ -62,7 +60,8 @@ void AddExporter(const Exporter* exporter, base::Metrics& metrics) {
 }
 
 void AddSpool(const Spool* spool, base::Metrics& metrics) {
-  metrics.AddFunction("kindling_agent_spool_bytes", MetricType::kGauge, "Size of the spool on disk.",
+  metrics.AddFunction("kindling_agent_spool_bytes", MetricType::kGauge,
+                      "Size of the spool on disk.",
                       [spool] { return static_cast<double>(spool->bytes()); });
   metrics.AddFunction("kindling_agent_spool_waiting_batches", MetricType::kGauge,
                       "Batches in the spool that the controller has not acknowledged.",
@@ -90,9 +89,8 @@ void AddSender(const Sender* sender, base::Metrics& metrics) {
                       "1 while connected to the controller.",
                       [sender] { return sender->state().connected ? 1.0 : 0.0; });
   const auto counter = [&](const char* name, const char* help, uint64_t SenderState::*value) {
-    metrics.AddFunction(name, MetricType::kCounter, help, [sender, value] {
-      return static_cast<double>(sender->state().*value);
-    });
+    metrics.AddFunction(name, MetricType::kCounter, help,
+                        [sender, value] { return static_cast<double>(sender->state().*value); });
   };
   counter("kindling_agent_controller_connections_total", "Connections made to the controller.",
           &SenderState::connections);
@@ -111,9 +109,8 @@ void AddSelfMetrics(const SelfMetricsSources& sources, base::Metrics& metrics) {
   AddSpool(sources.spool, metrics);
   if (sources.sender != nullptr) AddSender(sources.sender, metrics);
   metrics.AddFunction("kindling_agent_resident_memory_bytes", MetricType::kGauge,
-                      "Resident memory of the agent, BPF maps apart.", [] {
-                        return static_cast<double>(base::ReadProcessUsage().resident_bytes);
-                      });
+                      "Resident memory of the agent, BPF maps apart.",
+                      [] { return static_cast<double>(base::ReadProcessUsage().resident_bytes); });
   metrics.AddFunction("kindling_agent_cpu_seconds_total", MetricType::kCounter,
                       "CPU time of the agent, user and system.",
                       [] { return base::ReadProcessUsage().cpu_seconds; });

@@ -48,8 +48,8 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
 std::shared_ptr<grpc::Channel> MakeChannel(
     const SenderOptions& options, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   grpc::ChannelArguments args;
-  // A peer that vanished without a word is noticed. Health keeps the stream from being idle, so that
-  // the pings stay within what servers allow.
+  // A peer that vanished without a word is noticed. Health keeps the stream from being idle, so
+  // that the pings stay within what servers allow.
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   // The sender has its own back-off.
@@ -83,8 +83,8 @@ Sender::Sender(SenderOptions options, Spool* spool, const base::Clock* clock,
       health_(std::move(health)),
       channel_(std::move(channel)),
       retry_(options_.first_retry),
-      random_(static_cast<uint32_t>(options_.boot_epoch ^ std::hash<std::string>()(
-                                                              options_.agent_id))) {}
+      random_(static_cast<uint32_t>(options_.boot_epoch ^
+                                    std::hash<std::string>()(options_.agent_id))) {}
 
 Sender::~Sender() { Stop(absl::ZeroDuration()); }
 
@@ -175,8 +175,8 @@ absl::Status Sender::Converse() {
     const absl::Time now = absl::Now();
     const bool owes_answer = !welcomed_ || !in_flight_.empty();
     if (owes_answer && now - last_heard_ > options_.answer_timeout && reason.ok()) {
-      reason = absl::UnavailableError(absl::StrFormat(
-          "no answer for %d s", absl::ToInt64Seconds(options_.answer_timeout)));
+      reason = absl::UnavailableError(
+          absl::StrFormat("no answer for %d s", absl::ToInt64Seconds(options_.answer_timeout)));
     }
     std::optional<absl::Time> stop_by;
     {
@@ -238,7 +238,7 @@ void Sender::OnResponse(const v1::IngestResponse& response, absl::Status* bad) {
     case v1::IngestResponse::kAck:
       OnAck(response);
       break;
-    case v1::IngestResponse::kKeep:                 // reserved
+    case v1::IngestResponse::kKeep:            // reserved
     case v1::IngestResponse::MESSAGE_NOT_SET:  // of a newer controller
       break;
   }
@@ -246,8 +246,8 @@ void Sender::OnResponse(const v1::IngestResponse& response, absl::Status* bad) {
 
 void Sender::OnWelcome(const v1::IngestResponse& response, absl::Status* bad) {
   const v1::Welcome& welcome = response.welcome();
-  if (absl::Status versions = base::CheckIngestVersions(base::kIngestProtocolVersion,
-                                                        welcome.protocol_version());
+  if (absl::Status versions =
+          base::CheckIngestVersions(base::kIngestProtocolVersion, welcome.protocol_version());
       !versions.ok()) {
     *bad = std::move(versions);
     return;
@@ -297,8 +297,8 @@ void Sender::OnAck(const v1::IngestResponse& response) {
   uint64_t& acknowledged = acknowledged_[ack.boot_epoch()];
   acknowledged = std::max(acknowledged, ack.sequence());
   spool_->Acknowledge(ack.boot_epoch(), ack.sequence());
-  const auto known = std::remove_if(
-      in_flight_.begin(), in_flight_.end(), [&](const InFlight& batch) {
+  const auto known =
+      std::remove_if(in_flight_.begin(), in_flight_.end(), [&](const InFlight& batch) {
         return batch.epoch == ack.boot_epoch() && batch.sequence <= ack.sequence();
       });
   const auto count = static_cast<uint64_t>(in_flight_.end() - known);
@@ -331,9 +331,9 @@ void Sender::OnEnd(const absl::Status& status) {
   const bool quiet = StopRequested() && (status.ok() || Drained());
   if (!quiet && (!fatal.ok() || status.code() != logged_)) {
     logged_ = status.code();
-    const std::string text = absl::StrFormat(
-        "controller %s: %s", options_.address,
-        status.ok() ? "ended the connection" : std::string(status.message()));
+    const std::string text =
+        absl::StrFormat("controller %s: %s", options_.address,
+                        status.ok() ? "ended the connection" : std::string(status.message()));
     if (!fatal.ok()) {
       LOG(ERROR) << text;
     } else {
@@ -342,8 +342,8 @@ void Sender::OnEnd(const absl::Status& status) {
   }
   absl::MutexLock lock(&mu_);
   state_.connected = false;
-  state_.last_error = status.ok() ? absl::UnavailableError("the controller ended the connection")
-                                  : status;
+  state_.last_error =
+      status.ok() ? absl::UnavailableError("the controller ended the connection") : status;
   state_.fatal = fatal;
 }
 

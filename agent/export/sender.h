@@ -85,8 +85,8 @@ struct SenderState {
 //           three times is given up and counted by the spool.
 class Sender {
  public:
-  // `health` is called on the sender's thread. Errors: INVALID_ARGUMENT the address needs ca_file or
-  // insecure; or ca_file cannot be read.
+  // `health` is called on the sender's thread. Errors: INVALID_ARGUMENT the address needs ca_file
+  // or insecure; or ca_file cannot be read.
   static absl::StatusOr<std::unique_ptr<Sender>> Create(SenderOptions options, Spool* spool,
                                                         const base::Clock* clock,
                                                         std::function<HealthSample()> health);
@@ -95,8 +95,8 @@ class Sender {
   void Start();
   // The spool has something new.
   void Wake();
-  // Sends until everything is acknowledged, at most for `wait`, and ends the stream. True if nothing
-  // is left in the spool.
+  // Sends until everything is acknowledged, at most for `wait`, and ends the stream. True if
+  // nothing is left in the spool.
   bool Stop(absl::Duration wait);
 
   SenderState state() const;

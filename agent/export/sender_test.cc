@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/export/fake_controller.h"
 #include "base/testing/status_matchers.h"
 #include "base/testing/temp_dir.h"
 #include "kindling/v1/ingest.grpc.pb.h"
@@ -15,115 +16,10 @@
 namespace kindling::agent {
 namespace {
 
-using Stream = grpc::ServerReaderWriter<v1::IngestResponse, v1::IngestRequest>;
-using Sequences = std::vector<std::pair<uint64_t, uint64_t>>;
+using Sequences = FakeController::Sequences;
 
 constexpr int64_t kNow = 1'700'000'000'000'000'000;
 constexpr absl::Duration kPatience = absl::Seconds(20);
-
-// A controller that keeps what it is sent and answers as it is told to.
-class FakeController final : public v1::IngestService::Service {
- public:
-  explicit FakeController(int port = 0) {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:" + std::to_string(port),
-                             grpc::InsecureServerCredentials(), &port_);
-    builder.RegisterService(this);
-    server_ = builder.BuildAndStart();
-  }
-  ~FakeController() override { Kill(); }
-  void Kill() {
-    server_->Shutdown(std::chrono::system_clock::now());
-    server_->Wait();
-  }
-
-  grpc::Status Ingest(grpc::ServerContext* /*context*/, Stream* stream) override {
-    v1::IngestRequest request;
-    if (!stream->Read(&request)) return grpc::Status::OK;
-    v1::IngestResponse welcome;
-    {
-      absl::MutexLock lock(&mu_);
-      hellos_.push_back(request.hello());
-      if (!refusal.ok()) return refusal;
-      v1::Welcome* message = welcome.mutable_welcome();
-      message->set_protocol_version(protocol_version);
-      message->set_store_id(store_id);
-      message->set_credit(credit);
-      for (const auto& [epoch, sequence] : durable_) {
-        v1::EpochSequence* out = message->add_durable();
-        out->set_boot_epoch(epoch);
-        out->set_sequence(sequence);
-      }
-    }
-    stream->Write(welcome);
-    while (stream->Read(&request)) {
-      absl::MutexLock lock(&mu_);
-      if (request.has_health()) healths_.push_back(request.health());
-      if (!request.has_batch()) continue;
-      const uint64_t epoch = request.batch().boot_epoch();
-      const uint64_t sequence = request.batch().sequence();
-      batches_.emplace_back(epoch, sequence);
-      if (std::make_pair(epoch, sequence) == malformed) {
-        return {grpc::StatusCode::INVALID_ARGUMENT, "batch: nonsense"};
-      }
-      if (!acknowledge) continue;
-      durable_[epoch] = sequence;
-      v1::IngestResponse response;
-      response.mutable_ack()->set_boot_epoch(epoch);
-      response.mutable_ack()->set_sequence(sequence);
-      response.mutable_ack()->set_credit(credit);
-      stream->Write(response);
-    }
-    return grpc::Status::OK;
-  }
-
-  Sequences Batches() const {
-    absl::MutexLock lock(&mu_);
-    return batches_;
-  }
-  std::vector<v1::Hello> Hellos() const {
-    absl::MutexLock lock(&mu_);
-    return hellos_;
-  }
-  std::vector<v1::Health> Healths() const {
-    absl::MutexLock lock(&mu_);
-    return healths_;
-  }
-  // Waits until `ready`, which runs under the lock.
-  bool Await(const std::function<bool()>& ready) const {
-    absl::MutexLock lock(&mu_);
-    return mu_.AwaitWithTimeout(
-        absl::Condition(
-            +[](const std::function<bool()>* f) { return (*f)(); }, &ready),
-        kPatience);
-  }
-  bool AwaitBatches(size_t count) const {
-    return Await([&] { return batches_.size() >= count; });
-  }
-  bool AwaitHellos(size_t count) const {
-    return Await([&] { return hellos_.size() >= count; });
-  }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-  int port() const { return port_; }
-
-  // Set before the sender starts.
-  grpc::Status refusal;
-  uint32_t protocol_version = 1;
-  std::string store_id = "store-1";
-  uint32_t credit = 16;
-  bool acknowledge = true;
-  std::pair<uint64_t, uint64_t> malformed = {0, 0};
-  void SetDurable(uint64_t epoch, uint64_t sequence) { durable_[epoch] = sequence; }
-
- private:
-  int port_ = 0;
-  std::unique_ptr<grpc::Server> server_;
-  mutable absl::Mutex mu_;
-  Sequences batches_;
-  std::vector<v1::Hello> hellos_;
-  std::vector<v1::Health> healths_;
-  std::map<uint64_t, uint64_t> durable_;
-};
 
 class SenderTest : public ::testing::Test {
  protected:
@@ -133,17 +29,15 @@ class SenderTest : public ::testing::Test {
     v1::Batch batch;
     batch.set_boot_epoch(epoch);
     batch.set_sequence(sequence);
-    ASSERT_OK(spool_->Append({.lane = lane,
-                              .epoch = epoch,
-                              .sequence = sequence,
-                              .time_ns = kNow,
-                              .requests = 1},
-                             batch.SerializeAsString()));
+    ASSERT_OK(spool_->Append(
+        {.lane = lane, .epoch = epoch, .sequence = sequence, .time_ns = kNow, .requests = 1},
+        batch.SerializeAsString()));
     if (sender_ != nullptr) sender_->Wake();
   }
 
-  void StartSender(const std::string& address,
-                   const std::function<void(SenderOptions&)>& adjust = [](SenderOptions&) {}) {
+  void StartSender(
+      const std::string& address,
+      const std::function<void(SenderOptions&)>& adjust = [](SenderOptions&) {}) {
     SenderOptions options;
     options.address = address;
     options.agent_id = "agent-a";
@@ -155,9 +49,8 @@ class SenderTest : public ::testing::Test {
     options.held_id_grace = absl::Milliseconds(100);
     adjust(options);
     absl::StatusOr<std::unique_ptr<Sender>> sender =
-        Sender::Create(options, spool_.get(), &base::SystemClock(), [] {
-          return HealthSample{.rung = 2, .rss_bytes = 3, .connections = 4};
-        });
+        Sender::Create(options, spool_.get(), &base::SystemClock(),
+                       [] { return HealthSample{.rung = 2, .rss_bytes = 3, .connections = 4}; });
     ASSERT_OK(sender);
     sender_ = *std::move(sender);
     sender_->Start();
@@ -219,8 +112,8 @@ TEST_F(SenderTest, KeepsToItsCredit) {
   ASSERT_TRUE(controller.AwaitBatches(3));
   // Time passes, messages flow, and no fourth batch comes.
   const size_t healths = controller.Healths().size();
-  ASSERT_TRUE(AwaitState(
-      [&](const SenderState&) { return controller.Healths().size() > healths + 20; }));
+  ASSERT_TRUE(
+      AwaitState([&](const SenderState&) { return controller.Healths().size() > healths + 20; }));
   EXPECT_EQ(controller.Batches().size(), 3u);
   EXPECT_FALSE(sender_->Stop(absl::Milliseconds(10)));
   EXPECT_EQ(spool_->unacknowledged(), 10u);

@@ -13,8 +13,8 @@ size_t BytesOf(const model::Party& p) {
          p.dns_name.size();
 }
 size_t BytesOf(const model::Span& s) {
-  size_t bytes = kRowBytes + BytesOf(s.client) + BytesOf(s.server) + s.endpoint.size() +
-                 s.status_code.size();
+  size_t bytes =
+      kRowBytes + BytesOf(s.client) + BytesOf(s.server) + s.endpoint.size() + s.status_code.size();
   for (const auto& [key, value] : s.attributes) bytes += 8 + key.size() + value.size();
   return bytes;
 }
@@ -76,8 +76,8 @@ class Dealer {
 }  // namespace
 
 size_t ApproximateBytes(const model::Batch& batch) {
-  return SumOf(batch.spans) + SumOf(batch.edges) + SumOf(batch.processes) +
-         SumOf(batch.addresses) + SumOf(batch.losses);
+  return SumOf(batch.spans) + SumOf(batch.edges) + SumOf(batch.processes) + SumOf(batch.addresses) +
+         SumOf(batch.losses);
 }
 
 std::vector<model::Batch> TakeLane(model::Batch& batch, SpoolLane lane, size_t max_bytes) {

@@ -124,8 +124,7 @@ absl::StatusOr<std::unique_ptr<Spool>> Spool::Open(SpoolOptions options, int64_t
     return base::ErrnoStatus(error.value(), "make the spool directory " + options.directory);
   }
   if (options.segment_bytes == 0) {
-    options.segment_bytes =
-        std::clamp(options.max_bytes / 16, kSmallestSegment, kLargestSegment);
+    options.segment_bytes = std::clamp(options.max_bytes / 16, kSmallestSegment, kLargestSegment);
   }
   ASSIGN_OR_RETURN(base::UniqueFd lock, LockDirectory(options.directory));
   std::unique_ptr<Spool> spool(new Spool(std::move(options), std::move(lock)));
@@ -165,8 +164,7 @@ absl::Status Spool::LoadSegment(Lane& lane, std::unique_ptr<Segment> segment) {
   struct stat status {};
   if (fstat(fd.get(), &status) != 0) return base::ErrnoStatus(errno, "stat " + segment->path);
   std::string bytes;
-  RETURN_IF_ERROR(
-      ReadAt(fd.get(), 0, static_cast<size_t>(status.st_size), segment->path, &bytes));
+  RETURN_IF_ERROR(ReadAt(fd.get(), 0, static_cast<size_t>(status.st_size), segment->path, &bytes));
   segment->bytes = bytes.size();
   SpoolSegmentReader reader(bytes);
   while (reader.Next()) {
@@ -223,8 +221,8 @@ absl::Status Spool::Append(const SpoolRecord& record, std::string_view payload) 
   const uint64_t size = kSpoolHeaderBytes + payload.size();
   if (payload.size() > kMaxSpoolPayloadBytes || size > options_.max_bytes) {
     return absl::ResourceExhaustedError(
-        absl::StrFormat("a batch of %d bytes does not fit in the spool of %d bytes",
-                        payload.size(), options_.max_bytes));
+        absl::StrFormat("a batch of %d bytes does not fit in the spool of %d bytes", payload.size(),
+                        options_.max_bytes));
   }
   const std::string bytes = EncodeSpoolRecord(record, payload);
   absl::MutexLock lock(&mu_);

@@ -33,7 +33,8 @@ struct SpoolOptions {
 //
 // Threads:  safe from any; one thread appends.
 // Lifetime: holds the directory's LOCK file; a second spool on the same directory is refused.
-// Failure:  a damaged or torn record is skipped and counted, what follows it is found again. After a
+// Failure:  a damaged or torn record is skipped and counted, what follows it is found again. After
+// a
 //           failed write or sync the segment is abandoned and the next Append() starts a new one.
 // Limits:   max_bytes of files, max_age_ns, and 100,000 batches per lane: the oldest segments go,
 //           and what they held unacknowledged is counted by cause.
