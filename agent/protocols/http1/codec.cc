@@ -67,7 +67,8 @@ class Codec : public ProtocolCodec, private MessageFramer::Listener {
       if (responses_.in_message() && !matcher_.has_current()) responses_.Resynchronise();
     }
     matcher_.OnRequestHead(head, first, is_cut, *sink_);
-    return Body::kByHeaders;
+    // A client that was refused instead of being told to continue may keep its body.
+    return head.expects_continue ? Body::kDoubtful : Body::kByHeaders;
   }
 
   void OnEnd(Flow flow, const ByteOrigin& last, uint64_t bytes) override {

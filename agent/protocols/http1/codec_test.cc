@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "agent/protocols/testing/codec_conformance.h"
+#include "agent/protocols/testing/heap_meter.h"
 #include "agent/protocols/testing/record_collector.h"
 #include "agent/protocols/testing/turns_file.h"
 #include "base/byte_reader.h"
@@ -315,6 +316,33 @@ TEST_F(Http1CodecTest, AnEarlyResponseEndsTheRequestWhereItStands) {
   ASSERT_EQ(got_.records.size(), 1u);
   EXPECT_EQ(got_.records[0].request_end_ns, 1000);
   EXPECT_EQ(got_.records[0].request_bytes, seq_[0] - 1000);
+}
+
+TEST_F(Http1CodecTest, ARefusedBodyMayNeverCome) {
+  for (const char* framing : {"Content-Length: 100", "Transfer-Encoding: chunked"}) {
+    Feed(kReq, std::string("PUT /up HTTP/1.1\r\nExpect: 100-continue\r\n") + framing + "\r\n\r\n");
+    Feed(kRsp, "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n");
+    Feed(kReq, "GET /next HTTP/1.1\r\n\r\n");
+    Feed(kRsp, kOk);
+  }
+  EXPECT_THAT(got_.Summaries(), ElementsAre("PUT /up -> 401", "GET /next -> 200", "PUT /up -> 401",
+                                            "GET /next -> 200"));
+}
+
+TEST_F(Http1CodecTest, AnIdleConnectionIsSmall) {
+  Feed(kReq, kGet);
+  Feed(kRsp, kOk);  // the scratch record of this thread is there
+  const int64_t before = HeapMeter::LiveBytes();
+  std::vector<std::unique_ptr<ProtocolCodec>> codecs;
+  codecs.reserve(100);
+  for (int i = 0; i < 100; ++i) {
+    codec_.swap(codecs.emplace_back(MakeCodec(model::Transport::kTcp)));
+    Feed(kReq, kGet);
+    Feed(kRsp, kOk);
+    codec_.swap(codecs.back());
+  }
+  got_.records = {};
+  EXPECT_LT((HeapMeter::LiveBytes() - before) / 100, 2048);
 }
 
 TEST_F(Http1CodecTest, RequestsPastTheBoundAreCountedAndTheOrderStays) {

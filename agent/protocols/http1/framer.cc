@@ -44,10 +44,10 @@ void MessageFramer::Feed(const Segment& segment) {
       drops = true;
     }
   }
-  if (doubtful_ && buffer_.skipping() && StartsHead(flow_, text)) {
+  if (doubtful_ && AwaitsBody() && StartsHead(flow_, text)) {
     buffer_.CancelSkip();
-    End();
     state_ = State::kHead;
+    End();
   }
   buffer_.Append(segment);
   if (drops) {
@@ -67,9 +67,10 @@ void MessageFramer::Feed(const Segment& segment) {
   const StreamBuffer::Ending ending = buffer_.EndSegment();
   if (!ending.broken() || state_ == State::kStopped) return;
   if (ending.gap_bytes == 0) {
-    listener_.OnInvalid(flow_, ending.dropped_bytes);
     in_message_ = false;
+    doubtful_ = false;
     state_ = State::kLost;
+    listener_.OnInvalid(flow_, ending.dropped_bytes);
     return;
   }
   Break();
@@ -92,10 +93,12 @@ void MessageFramer::Resynchronise() {
   if (state_ == State::kStopped) return;
   buffer_.Clear();
   in_message_ = false;
+  doubtful_ = false;
   state_ = State::kLost;
 }
 
 void MessageFramer::Break() {
+  doubtful_ = false;
   state_ = in_message_ ? State::kBroken : State::kLost;
   listener_.OnBreak(flow_);
 }
@@ -105,8 +108,14 @@ void MessageFramer::Invalid() {
   buffer_.Skip(StreamBuffer::kSkipForever);
   buffer_.CancelSkip();
   in_message_ = false;
+  doubtful_ = false;
   state_ = State::kLost;
   listener_.OnInvalid(flow_, bytes);
+}
+
+bool MessageFramer::AwaitsBody() const {
+  if (flow_ == Flow::kResponse && buffer_.skipping()) return true;
+  return buffer_.empty() && buffer_.offset() == body_offset_;
 }
 
 void MessageFramer::End() {
@@ -153,19 +162,20 @@ bool MessageFramer::TakeHead() {
   }
   if (blank != 0) buffer_.Consume(blank);
   if (buffer_.empty()) return false;
-  switch (ParseHead(flow_, buffer_.text(), &head_)) {
+  Head head;
+  switch (ParseHead(flow_, buffer_.text(), &head)) {
     case Step::kInvalid:
       Invalid();
       return false;
     case Step::kNeedMore: {
-      if (!buffer_.has_hole() || !head_.has_first_line || !listener_.WantsCutHead(flow_, head_)) {
+      if (!buffer_.has_hole() || !head.has_first_line || !listener_.WantsCutHead(flow_, head)) {
         return false;
       }
       in_message_ = true;
       chunked_ = true;  // it may be
       message_offset_ = buffer_.offset();
       doubtful_ = false;
-      const Body body = listener_.OnHead(flow_, head_, buffer_.first(), /*is_cut=*/true);
+      const Body body = listener_.OnHead(flow_, head, buffer_.first(), /*is_cut=*/true);
       state_ = body == Body::kStop ? State::kStopped : State::kBroken;
       buffer_.Skip(StreamBuffer::kSkipForever);
       buffer_.CancelSkip();
@@ -180,16 +190,17 @@ bool MessageFramer::TakeHead() {
   }
   in_message_ = true;
   message_offset_ = buffer_.offset();
-  const Body body = listener_.OnHead(flow_, head_, buffer_.first(), /*is_cut=*/false);
-  buffer_.Consume(head_.size);
-  BeginBody(body);
+  const Body body = listener_.OnHead(flow_, head, buffer_.first(), /*is_cut=*/false);
+  buffer_.Consume(head.size);
+  BeginBody(head, body);
   return state_ != State::kStopped;
 }
 
-void MessageFramer::BeginBody(Body body) {
+void MessageFramer::BeginBody(const Head& head, Body body) {
   chunked_ = false;
   doubtful_ = body == Body::kDoubtful;
-  if (doubtful_ && !head_.chunked && StartsHead(flow_, buffer_.text())) body = Body::kNone;
+  if (doubtful_ && StartsHead(flow_, buffer_.text())) body = Body::kNone;
+  body_offset_ = buffer_.offset();
   if (body == Body::kStop) {
     state_ = State::kStopped;
     End();
@@ -197,12 +208,12 @@ void MessageFramer::BeginBody(Body body) {
   } else if (body == Body::kNone) {
     state_ = State::kHead;
     End();
-  } else if (head_.chunked) {
+  } else if (head.chunked) {
     chunked_ = true;
     state_ = State::kChunkSize;
-  } else if (head_.has_content_length) {
+  } else if (head.has_content_length) {
     state_ = State::kFixedBody;
-    buffer_.Skip(head_.content_length);
+    buffer_.Skip(head.content_length);
   } else if (flow_ == Flow::kRequest) {
     state_ = State::kHead;
     End();

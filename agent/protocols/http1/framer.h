@@ -11,7 +11,7 @@ namespace kindling::agent::http1 {
 // What follows a head.
 enum class Body : uint8_t {
   kByHeaders,  // as its headers say
-  kDoubtful,   // as they say, unless a head begins where the body should: the request is unknown
+  kDoubtful,   // as they say, unless a head begins where the body should
   kNone,       // nothing, whatever they say: a response to HEAD, 1xx, 204, 304
   kStop,       // another protocol: this flow is read no more
 };
@@ -75,7 +75,10 @@ class MessageFramer {
   bool TakeHead();
   bool TakeChunkSize();
   bool TakeTrailers();
-  void BeginBody(Body body);
+  void BeginBody(const Head& head, Body body);
+  // Whether a head now would show that the present message has no body. Of a response to an unknown
+  // request any segment may show it, of a request only the first after its head.
+  bool AwaitsBody() const;
   void End();
   void Break();
   void Invalid();
@@ -88,7 +91,7 @@ class MessageFramer {
   bool chunked_ = false;   // the message being skipped
   bool doubtful_ = false;  // it may have no body
   uint64_t message_offset_ = 0;
-  Head head_;  // views are valid only within Feed
+  uint64_t body_offset_ = 0;
 };
 
 }  // namespace kindling::agent::http1

@@ -125,6 +125,9 @@ Field TakeHeader(std::string_view line, Head* head) {
       if (!IsHeader(line, "content-length", &value)) break;
       SetContentLength(value, head);
       return Field::kContentLength;
+    case 'e':
+      if (IsHeader(line, "expect", &value)) head->expects_continue = true;
+      break;
     case 'h':
       if (IsHeader(line, "host", &value)) head->host = value;
       break;

@@ -23,6 +23,7 @@ struct Head {
   std::string_view target;
   uint16_t status = 0;  // of a response
   bool has_first_line = false;
+  bool expects_continue = false;
   bool chunked = false;
   bool has_transfer_coding = false;
   bool has_content_length = false;
