@@ -61,7 +61,7 @@ std::string Join(const std::string& path, const std::string& name) {
 
 }  // namespace
 
-void ConfigFaults::Add(std::string_view field, std::string what) {
+void ConfigFaults::Add(std::string_view field, std::string_view what) {
   int line = 0;
   for (std::string_view at = field; !at.empty();) {
     if (faulted_.contains(at)) return;
@@ -113,7 +113,7 @@ class YamlBinder {
  private:
   void FaultAt(int line, const std::string& path, std::string what) {
     faults_.faulted_.insert(path);
-    faults_.faults_.push_back({line, path.empty() ? what : path + ": " + what});
+    faults_.faults_.push_back({line, path.empty() ? std::move(what) : path + ": " + what});
   }
 
   // Remembers the key's line; false for a duplicate.

@@ -22,7 +22,7 @@ class ConfigFaults {
  public:
   // Reports a fault on the line of `field`; where the file does not have it, on that of what would
   // hold it. A field that has a fault already, or is inside one that has, gets no second one.
-  void Add(std::string_view field, std::string what);
+  void Add(std::string_view field, std::string_view what);
 
   bool empty() const { return faults_.empty(); }
 

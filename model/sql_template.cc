@@ -132,7 +132,7 @@ class EndpointReader {
   std::string Definition() {
     for (int i = 0; i < 8 && !AtEnd(); ++i) {  // OR REPLACE TEMPORARY UNIQUE ... TABLE
       if (IsAny(token_, kThings)) {
-        const std::string thing = " " + Upper(token_.text);
+        std::string thing = " " + Upper(token_.text);
         Advance();
         while (Is(token_, "IF") || Is(token_, "NOT") || Is(token_, "EXISTS")) Advance();
         if (thing == " USER" || thing == " ROLE") return thing;

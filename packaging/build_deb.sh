@@ -70,5 +70,5 @@ find "$tree" -print0 | xargs -0 touch -h -d "@$SOURCE_DATE_EPOCH"
 
 mkdir -p "$out"
 package=$out/kindling_${version}_amd64.deb
-dpkg-deb --root-owner-group -Zxz --build "$tree" "$package" >/dev/null
+dpkg-deb --root-owner-group -Z"${DEB_COMPRESSION:-xz}" --build "$tree" "$package" >/dev/null
 echo "$package"

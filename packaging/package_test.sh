@@ -6,6 +6,7 @@ here=$(dirname "$0")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
+export SOURCE_DATE_EPOCH=1700000000 DEB_COMPRESSION=gzip
 
 fail() {
 	echo "FAILED: $*"
@@ -23,9 +24,9 @@ dpkg_in_root() {
 # Everything in the root but dpkg's own books.
 left() { (cd "$root" && find . -mindepth 1 -path ./var/lib/dpkg -prune -o ! -type d -print | sort); }
 
-first=$(SOURCE_DATE_EPOCH=1700000000 "$here/build_deb.sh" --version 0.1.0 --out "$work" "$@")
-again=$(SOURCE_DATE_EPOCH=1700000000 "$here/build_deb.sh" --version 0.1.0 --out "$work/again" "$@")
-second=$(SOURCE_DATE_EPOCH=1700000000 "$here/build_deb.sh" --version 0.1.1 --out "$work" "$@")
+first=$("$here/build_deb.sh" --version 0.1.0 --out "$work" "$@")
+again=$("$here/build_deb.sh" --version 0.1.0 --out "$work/again" "$@")
+second=$("$here/build_deb.sh" --version 0.1.1 --out "$work" "$@")
 cmp "$first" "$again" || fail "two builds of the same input differ"
 
 dpkg-deb --field "$first" Depends | tee "$work/depends"

@@ -68,8 +68,8 @@ std::shared_ptr<const InternedEdge> EdgeTable::Insert(Edge edge) {
     interned->service = std::make_shared<ServiceNames>();
     service = interned->service;
   }
-  interned->edge = edge;
-  edges_.emplace(std::move(edge), interned);
+  edges_.emplace(edge, interned);
+  interned->edge = std::move(edge);
   return interned;
 }
 

@@ -207,7 +207,7 @@ absl::Status Spool::StartSegment(SpoolLane id) {
   const base::UniqueFd directory(
       open(options_.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory.valid() || fsync(directory.get()) != 0) {
-    const absl::Status status = base::ErrnoStatus(errno, "sync " + options_.directory);
+    absl::Status status = base::ErrnoStatus(errno, "sync " + options_.directory);
     unlink(segment->path.c_str());
     return status;
   }

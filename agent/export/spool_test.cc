@@ -283,7 +283,7 @@ TEST(SpoolTest, KillNineLosesNothingAccepted) {
     }
     close(pipe_ends[1]);
     uint64_t accepted = 0;
-    const auto enough = static_cast<uint64_t>(20 + run * 13);
+    const uint64_t enough = 20 + static_cast<uint64_t>(run) * 13;
     while (accepted < enough) ASSERT_EQ(read(pipe_ends[0], &accepted, sizeof(accepted)), 8);
     kill(child, SIGKILL);
     while (read(pipe_ends[0], &accepted, sizeof(accepted)) == 8) {

@@ -96,7 +96,7 @@ absl::StatusOr<bool> RecordingReader::PlayNext(EventSink& sink) {
   using recorded::Frame;
   answers_.clear();
   while (true) {
-    const absl::StatusOr<bool> more = input_->Next();
+    absl::StatusOr<bool> more = input_->Next();
     if (!more.ok() || !*more) return more;
     if (!input_->frame.has_process_facts()) break;
     const recorded::ProcessFacts& recorded_facts = input_->frame.process_facts();
