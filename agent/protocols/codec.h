@@ -54,6 +54,8 @@ class ProtocolCodec {
   virtual void OnClose(int64_t boot_ns, RecordSink& sink) = 0;
 
   virtual Appetite appetite() const { return Appetite::kFull; }
+  // Why the appetite is kNothing, in a word: "tls", "compressed", "replication"; else empty.
+  virtual std::string_view opaque_reason() const { return {}; }
   // True while a request waits for its response.
   virtual bool has_open_request() const = 0;
 };

@@ -4,6 +4,7 @@
 #include "agent/protocols/codec.h"
 #include "agent/protocols/dns/codec.h"
 #include "agent/protocols/http1/codec.h"
+#include "agent/protocols/mysql/codec.h"
 #include "agent/protocols/recognised/http2.h"
 #include "agent/protocols/recognised/kafka.h"
 #include "agent/protocols/recognised/postgresql.h"
@@ -17,11 +18,12 @@ using model::Protocol;
 
 // Most specific first: protocols with a magic, then those with text, then those whose binary
 // headers are only plausible. No codec: recognised and named, not parsed.
-constexpr std::array<ProtocolEntry, 7> kRegistry = {{
+constexpr std::array<ProtocolEntry, 8> kRegistry = {{
     {Protocol::kHttp2, DetectHttp2, nullptr},
     {Protocol::kTls, DetectTls, nullptr},
     {Protocol::kRedis, redis::Detect, redis::MakeCodec},
     {Protocol::kHttp, http1::Detect, http1::MakeCodec},
+    {Protocol::kMysql, mysql::Detect, mysql::MakeCodec},
     {Protocol::kPostgresql, DetectPostgresql, nullptr},
     {Protocol::kKafka, DetectKafka, nullptr},
     {Protocol::kDns, dns::Detect, dns::MakeCodec},

@@ -37,6 +37,9 @@ class Codec : public ProtocolCodec {
   Appetite appetite() const override {
     return matcher_.is_taken_over() ? Appetite::kNothing : Appetite::kFull;
   }
+  std::string_view opaque_reason() const override {
+    return matcher_.is_taken_over() ? "replication" : "";
+  }
   bool has_open_request() const override { return matcher_.has_open_request(); }
 
  private:
