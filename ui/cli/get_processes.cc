@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -60,6 +61,11 @@ absl::StatusOr<ExitCode> Run(Session& session) {
   request.set_filter(session.globals().filter);
   v1::ListProcessesResponse response;
   RETURN_IF_ERROR(session.Ask(request, &response));
+  // The newest come first, so that they are what --limit keeps.
+  std::stable_sort(response.mutable_events()->begin(), response.mutable_events()->end(),
+                   [](const v1::ProcessEvent& a, const v1::ProcessEvent& b) {
+                     return a.time_ns() > b.time_ns();
+                   });
   const size_t total = LimitRows(session, response.mutable_events());
   ASSIGN_OR_RETURN(const bool is_printed, session.PrintMessage(response));
   if (is_printed) {

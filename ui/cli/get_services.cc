@@ -23,16 +23,18 @@ Table ServiceTable(const v1::ListServicesResponse& response, bool is_wide) {
   if (is_wide) columns.push_back({.name = "HOSTS"});
   Table table(std::move(columns));
   for (const v1::Service& service : response.services()) {
-    std::vector<Cell> row = {
-        {service.name()},
-        {service.kind()},
-        {absl::StrJoin(service.protocols(), ",")},
-        {FormatCount(service.request_count())},
-        {FormatRate(service.requests_per_second())},
-        {FormatCount(service.error_count()), service.error_count() > 0 ? Tone::kBad : Tone::kPlain},
-        {FormatMs(service.p50_ms())},
-        {FormatMs(service.p95_ms())},
-        {FormatMs(service.p99_ms())}};
+    // What serves nothing is a client only.
+    const bool is_server = service.protocols_size() > 0;
+    std::vector<Cell> row = {{service.name()},
+                             {service.kind()},
+                             {is_server ? absl::StrJoin(service.protocols(), ",") : "-"},
+                             {is_server ? FormatCount(service.request_count()) : "-"},
+                             {is_server ? FormatRate(service.requests_per_second()) : "-"},
+                             {is_server ? FormatCount(service.error_count()) : "-",
+                              service.error_count() > 0 ? Tone::kBad : Tone::kPlain},
+                             {FormatMs(service.p50_ms())},
+                             {FormatMs(service.p95_ms())},
+                             {FormatMs(service.p99_ms())}};
     if (is_wide) row.emplace_back(absl::StrJoin(service.hosts(), ","));
     table.AddRow(std::move(row));
   }

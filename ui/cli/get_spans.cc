@@ -19,13 +19,14 @@ constexpr size_t kLargestPage = 10000;
 Table SpanTable(const v1::ListSpansResponse& response, const Session& session) {
   std::vector<Column> columns = {{.name = "TIME"},
                                  {.name = "SPAN"},
+                                 {.name = "SIDE"},
                                  {.name = "CLIENT", .flexible = 6},
                                  {.name = "SERVER", .flexible = 6},
-                                 {.name = "ENDPOINT", .flexible = 12},
-                                 {.name = "STATUS", .flexible = 8},
+                                 {.name = "ENDPOINT", .flexible = 8},
+                                 {.name = "STATUS", .flexible = 6},
                                  {.name = "TOOK", .right = true}};
   if (session.is_wide()) {
-    for (const char* name : {"PROTOCOL", "SIDE", "HOST"}) columns.push_back({.name = name});
+    for (const char* name : {"PROTOCOL", "HOST"}) columns.push_back({.name = name});
     for (const char* name : {"PID", "WAIT", "SENT", "RECEIVED", "WEIGHT"}) {
       columns.push_back({.name = name, .right = true});
     }
@@ -39,6 +40,7 @@ Table SpanTable(const v1::ListSpansResponse& response, const Session& session) {
     std::vector<Cell> row = {
         {FormatTimeShort(span.start_ns(), session.now_ns(), session.globals().zone)},
         {span.id()},
+        {span.side()},
         {span.client()},
         {span.server()},
         {span.endpoint()},
@@ -46,7 +48,6 @@ Table SpanTable(const v1::ListSpansResponse& response, const Session& session) {
         {FormatMs(span.duration_ms())}};
     if (session.is_wide()) {
       row.emplace_back(FormatProtocol(span.protocol(), span.transport()));
-      row.emplace_back(span.side());
       row.emplace_back(span.host());
       row.emplace_back(std::to_string(span.pid()));
       row.emplace_back(FormatMs(span.wait_ms()));
@@ -115,7 +116,8 @@ Command GetSpansCommand() {
       .details =
           "Agents keep errors, slow requests and a sample of the others, so this is no "
           "place to count. STATUS is the protocol's own code, marked where it is an "
-          "error or slow. \"describe span ID\" shows one in full.",
+          "error or slow. Where both ends are watched, each has its own span: SIDE says "
+          "whose it is. \"describe span ID\" shows one in full.",
       .options = {{.name = "order",
                    .value = "ORDER",
                    .help = "which come first (default newest)",
