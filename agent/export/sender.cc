@@ -48,10 +48,11 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
 std::shared_ptr<grpc::Channel> MakeChannel(
     const SenderOptions& options, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   grpc::ChannelArguments args;
-  // A peer that vanished without a word is noticed. Health keeps the stream from being idle, so
-  // that the pings stay within what servers allow.
-  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  // A peer that vanished without a word is noticed by answer_timeout while batches are under way,
+  // and by this on an idle stream; gRPC servers end connections that are pinged more often than
+  // every five minutes without data.
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 330'000);
+  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   // The sender has its own back-off.
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);  // time for one attempt
