@@ -28,6 +28,7 @@ namespace kindling::agent {
 namespace {
 
 constexpr uint32_t kVerdicts = 65536;  // KD_VERDICTS
+constexpr size_t kUnixListenersMax = 4096;
 
 absl::Status NotAllowed() {
   return absl::PermissionDeniedError(
@@ -282,6 +283,9 @@ absl::Status BpfCapture::FindSockets(EventSink& sink) {
       if (told.emplace(listen.tgid, listen.netns, listen.port,
                        ToString(listen.local) + listen.unix_path)
               .second) {
+        if (listen.transport == model::Transport::kUnix) {
+          unix_listeners_.emplace(listen.tgid, listen.unix_path);
+        }
         sink.OnListen(listen);
       }
     } else if (control.type == KD_CONTROL_OPEN && control.size >= sizeof(kd_conn_open)) {
@@ -312,6 +316,16 @@ void BpfCapture::OnOpen(const ConnOpen& open, EventSink& sink) {
   known.seen_in_sweep = sweeps_;
   known_[open.id] = known;
   sink.OnConnOpen(open);
+  // No hook tells that a unix socket listens: the first connection accepted from it does.
+  if (open.transport == model::Transport::kUnix && open.side == model::Side::kServer &&
+      open.origin == ConnOrigin::kFirstData && unix_listeners_.size() < kUnixListenersMax &&
+      unix_listeners_.emplace(open.tgid, open.unix_path).second) {
+    sink.OnListen({.boot_ns = open.boot_ns,
+                   .transport = open.transport,
+                   .netns = open.netns,
+                   .unix_path = open.unix_path,
+                   .tgid = open.tgid});
+  }
 }
 
 void BpfCapture::OnControl(std::span<const std::byte> record, EventSink& sink) {
@@ -340,6 +354,8 @@ void BpfCapture::OnControl(std::span<const std::byte> record, EventSink& sink) {
     case KD_CONTROL_TASK: {
       const TaskEvent event = ToTaskEvent(*static_cast<const kd_task_event*>(wire));
       if (event.kind == TaskEventKind::kExit) {
+        std::erase_if(unix_listeners_,
+                      [&](const auto& listener) { return listener.first == event.tgid; });
         exits_.push_back(event);
       } else {
         sink.OnTask(event);
@@ -375,6 +391,7 @@ void BpfCapture::OnRecord(std::span<const std::byte> record, EventSink& sink) {
 void BpfCapture::GiveEnds(EventSink& sink) {
   for (const ConnCounters& end : ends_before_) {
     known_.erase(end.id);
+    if (!peers_.empty()) peers_.Release(end.id, sink);
     sink.OnConnCounters(end);
   }
   for (const TaskEvent& exit : exits_before_) sink.OnTask(exit);
@@ -408,7 +425,7 @@ void BpfCapture::Drain(EventSink& sink) {
   control_->Drain(control_->producer_position(),
                   [&](std::span<const std::byte> record) { OnControl(record, sink); });
   data_->Drain(data_limit, [&](std::span<const std::byte> record) { OnRecord(record, sink); });
-  if (!peers_.empty()) peers_.Expire(sink);
+  if (!peers_.empty()) peers_.Expire(boot_ns, sink);
   GiveEnds(sink);
   ReportLoss(sink);
   sink.OnTick(cycle_boot_ns_, cycle_wall_ns_);

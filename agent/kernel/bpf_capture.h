@@ -1,7 +1,7 @@
 #pragma once
 
-#include <deque>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -75,6 +75,7 @@ class BpfCapture final : public KernelSource {
 
   absl::flat_hash_map<ConnId, Known> known_;
   uint32_t sweeps_ = 0;
+  std::set<std::pair<uint32_t, std::string>> unix_listeners_;  // told: process, path
   PeerWait peers_;
   // Held back for one cycle, so that the data before them is given first.
   std::vector<ConnCounters> ends_, ends_before_;

@@ -7,7 +7,7 @@ namespace kindling::agent {
 namespace {
 
 constexpr size_t kHeldMax = 4096;
-constexpr int kCyclesMax = 2;
+constexpr int64_t kWaitNs = 100'000'000;
 
 }  // namespace
 
@@ -38,9 +38,16 @@ void PeerWait::Resolve(ConnId id, uint64_t position, const IpAddress& remote, ui
   DeliverReady(sink);
 }
 
-void PeerWait::Expire(EventSink& sink) {
+void PeerWait::Expire(int64_t boot_ns, EventSink& sink) {
   for (Held& held : held_) {
-    if (++held.cycles > kCyclesMax) held.waits = false;
+    if (boot_ns - held.event.boot_ns > kWaitNs) held.waits = false;
+  }
+  DeliverReady(sink);
+}
+
+void PeerWait::Release(ConnId id, EventSink& sink) {
+  for (Held& held : held_) {
+    if (held.event.id == id) held.waits = false;
   }
   DeliverReady(sink);
 }

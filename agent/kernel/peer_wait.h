@@ -12,8 +12,7 @@ namespace kindling::agent {
 // Holds datagrams whose sender is told only by a later record, and what follows them on the same
 // connection, so that a connection's events keep their order.
 // Threads: one.
-// Limits: 4096 events; at the bound, and after two Expire() calls, events go on without their
-// sender.
+// Limits: 4096 events; at the bound, and after 100 ms, events go on without their sender.
 class PeerWait {
  public:
   // Takes the event (its bytes are copied) if it must wait; false: the caller delivers it now.
@@ -21,8 +20,10 @@ class PeerWait {
   // The sender of a held datagram has become known; delivers what no longer waits.
   void Resolve(ConnId id, uint64_t position, const IpAddress& remote, uint16_t port,
                EventSink& sink);
-  // To be called once per drain cycle.
-  void Expire(EventSink& sink);
+  // Delivers what has waited long enough at `boot_ns`.
+  void Expire(int64_t boot_ns, EventSink& sink);
+  // Delivers what is held of a connection that is about to end.
+  void Release(ConnId id, EventSink& sink);
   bool empty() const { return held_.empty(); }
 
  private:
@@ -30,7 +31,6 @@ class PeerWait {
     DataEvent event;
     std::vector<std::byte> bytes;
     bool waits = false;
-    int cycles = 0;
   };
 
   void DeliverReady(EventSink& sink);
