@@ -1,27 +1,19 @@
 // What the programs report of exchanges whose every byte is known, on both data paths.
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstring>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "agent/kernel/kernel_facts.h"
-#include "agent/kernel/kernel_source.h"
-#include "tests/kernel/recorder.h"
+#include "tests/kernel/capture_fixture.h"
 #include "tests/kernel/socket_calls.h"
-#include "tests/kernel/workload.h"
 
 namespace kindling::agent {
 namespace {
@@ -29,72 +21,6 @@ namespace {
 using model::Side;
 using model::Transport;
 using ::testing::SizeIs;
-
-// The paths that this kernel has: the tracepoints came with 6.3.
-std::vector<std::string> HooksHere() {
-  if (ParseKernelVersion(KernelRelease()) < KernelVersion{6, 3}) return {"sys_exit"};
-  return {"socket_tracepoints", "sys_exit"};
-}
-
-// Memory that the workload's process shares with the test.
-template <typename T>
-T* Shared() {
-  void* memory =
-      mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  return new (memory) T();
-}
-
-// Content that differs at every place and with every message.
-std::string Message(int number, size_t size) {
-  std::string text = "message " + std::to_string(number) + " ";
-  while (text.size() < size) text += static_cast<char>('a' + (text.size() * 7 + number) % 26);
-  text.resize(size);
-  return text;
-}
-
-class CaptureTest : public ::testing::TestWithParam<std::string> {
- protected:
-  KernelSourceOptions Options() const {
-    KernelSourceOptions options;
-    options.hook = GetParam();
-    options.payload_bytes = 4096;
-    options.data_ring_bytes = 4 << 20;
-    return options;
-  }
-
-  // Runs the workload under a capture scoped to its network namespace, to its end.
-  void Run(Workload& workload, KernelSourceOptions options) {
-    workload.AwaitReady();
-    if (options.scope.empty()) options.scope.network_namespaces = {workload.NetnsPath()};
-    auto source = KernelSource::Open(options);
-    ASSERT_TRUE(source.ok()) << source.status();
-    source_ = *std::move(source);
-    ASSERT_EQ(source_->hook(), GetParam());
-    const absl::Status started = source_->Start(recorder_);
-    ASSERT_TRUE(started.ok()) << started;
-    workload.Go();
-    ASSERT_TRUE(DrainUntil(*source_, recorder_, [&] { return workload.Ended(); }));
-    ASSERT_EQ(workload.exit_code(), 0);
-    for (int i = 0; i < 4; ++i) source_->Drain(recorder_);
-  }
-
-  const ConnOpen* OpenOf(Side side, Transport transport) const {
-    for (const ConnOpen& open : recorder_.opens) {
-      if (open.side == side && open.transport == transport) return &open;
-    }
-    return nullptr;
-  }
-
-  const ConnCounters* EndOf(ConnId id) const {
-    for (const ConnCounters& end : recorder_.ends) {
-      if (end.id == id) return &end;
-    }
-    return nullptr;
-  }
-
-  Recorder recorder_;
-  std::unique_ptr<KernelSource> source_;
-};
 
 constexpr size_t kRequestBytes = 311;
 constexpr size_t kResponseBytes = 1500;
@@ -179,6 +105,9 @@ class StreamTest : public CaptureTest {
     if (family == AF_UNIX) {
       EXPECT_EQ(client->unix_path, path);
       EXPECT_EQ(server->unix_path, path);
+      ASSERT_THAT(recorder_.listens, SizeIs(1));
+      EXPECT_EQ(recorder_.listens[0].unix_path, path);
+      EXPECT_EQ(recorder_.listens[0].tgid, workload.pid());
       EXPECT_NE(server->unix_inode, 0);
       EXPECT_EQ(client->unix_inode, server->unix_peer_inode);
       EXPECT_EQ(client->unix_peer_inode, server->unix_inode);
@@ -207,8 +136,10 @@ class StreamTest : public CaptureTest {
         EXPECT_EQ(from_client[i].tcp_seq, from_server[i].tcp_seq);
       }
     }
-    source_->SweepCounters(recorder_);
-    for (int i = 0; i < 3; ++i) source_->Drain(recorder_);
+    ASSERT_TRUE(DrainUntil(*source_, recorder_, [&] {
+      source_->SweepCounters(recorder_);
+      return recorder_.ends.size() >= 2;
+    }));
     const uint64_t requests = kRequestBytes * SendCalls().size();
     const uint64_t responses = kResponseBytes * SendCalls().size();
     const ConnCounters* end = EndOf(client->id);
@@ -230,6 +161,99 @@ INSTANTIATE_TEST_SUITE_P(Hooks, StreamTest, ::testing::ValuesIn(HooksHere()),
 TEST_P(StreamTest, EveryCallOverTcp4) { RunStream(AF_INET, Transport::kTcp); }
 TEST_P(StreamTest, EveryCallOverTcp6) { RunStream(AF_INET6, Transport::kTcp); }
 TEST_P(StreamTest, EveryCallOverUnix) { RunStream(AF_UNIX, Transport::kUnix); }
+
+TEST_P(StreamTest, FileSentFromTheKernelIsAFiller) {
+  Workload workload([](const Workload::Gate& gate) {
+    gate.Wait();
+    const StreamPair pair = ConnectedPair(AF_INET);
+    const int file = memfd_create("file", 0);
+    const std::string text = Message(0, 5000);
+    char bytes[5000];
+    if (write(file, text.data(), text.size()) != 5000 || write(pair.client, "head", 4) != 4) {
+      return false;
+    }
+    off_t offset = 0;
+    if (sendfile(pair.client, file, &offset, 5000) != 5000) return false;
+    if (write(pair.client, "tail", 4) != 4) return false;
+    size_t got = 0;
+    while (got < 5008) {
+      const ssize_t n = recv(pair.server, bytes, sizeof(bytes), 0);
+      if (n <= 0) return false;
+      got += n;
+    }
+    return true;
+  });
+  ASSERT_NO_FATAL_FAILURE(Run(workload, Options()));
+  const ConnOpen* client = OpenOf(Side::kClient, Transport::kTcp);
+  ASSERT_NE(client, nullptr);
+  const auto events = recorder_.DataOf(client->id);
+  ASSERT_GE(events.size(), 3);
+  EXPECT_EQ(events.front().payload, "head");
+  EXPECT_EQ(events.back().payload, "tail");
+  EXPECT_EQ(events.back().position, 5004);
+  uint64_t filled = 0;
+  for (size_t i = 1; i + 1 < events.size(); ++i) {
+    EXPECT_EQ(events[i].payload, "");
+    filled += events[i].size;
+  }
+  EXPECT_EQ(filled, 5000);
+  const ConnOpen* server = OpenOf(Side::kServer, Transport::kTcp);
+  ASSERT_NE(server, nullptr);
+  ASSERT_NE(EndOf(server->id), nullptr);
+  EXPECT_EQ(EndOf(server->id)->received_bytes, 5008);
+  EXPECT_EQ(recorder_.loss, KernelLoss());
+}
+
+TEST_P(StreamTest, PeekedBytesCountOnce) {
+  Workload workload([](const Workload::Gate& gate) {
+    gate.Wait();
+    const StreamPair pair = ConnectedPair(AF_INET);
+    char bytes[64];
+    iovec part = {bytes, sizeof(bytes)};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    return write(pair.client, "hello", 5) == 5 &&
+           recv(pair.server, bytes, sizeof(bytes), MSG_PEEK) == 5 &&
+           recvmsg(pair.server, &message, MSG_PEEK) == 5 && recv(pair.server, bytes, 2, 0) == 2 &&
+           recv(pair.server, bytes, 64, 0) == 3;
+  });
+  ASSERT_NO_FATAL_FAILURE(Run(workload, Options()));
+  const ConnOpen* server = OpenOf(Side::kServer, Transport::kTcp);
+  ASSERT_NE(server, nullptr);
+  const auto events = recorder_.DataOf(server->id);
+  ASSERT_THAT(events, SizeIs(2));
+  EXPECT_EQ(events[0].payload, "he");
+  EXPECT_EQ(events[1].payload, "llo");
+  EXPECT_EQ(events[1].position, 2);
+}
+
+TEST_P(StreamTest, OnlyTheHeadOfALargeCallIsTaken) {
+  constexpr size_t kSize = 60'000;
+  Workload workload([](const Workload::Gate& gate) {
+    gate.Wait();
+    const StreamPair pair = ConnectedPair(AF_INET);
+    const std::string text = Message(0, kSize);
+    std::vector<iovec> parts;  // more parts than the programs look at
+    for (size_t i = 0; i < 30; ++i) {
+      parts.push_back({const_cast<char*>(text.data()) + i * 2000, 2000});
+    }
+    std::string got(kSize, '\0');
+    return writev(pair.client, parts.data(), 30) == ssize_t{kSize} &&
+           recv(pair.server, got.data(), kSize, MSG_WAITALL) == ssize_t{kSize} && got == text;
+  });
+  KernelSourceOptions options = Options();
+  options.payload_bytes = 3000;
+  ASSERT_NO_FATAL_FAILURE(Run(workload, options));
+  for (Side side : {Side::kClient, Side::kServer}) {
+    const ConnOpen* open = OpenOf(side, Transport::kTcp);
+    ASSERT_NE(open, nullptr);
+    const auto events = recorder_.DataOf(open->id);
+    ASSERT_THAT(events, SizeIs(1));
+    EXPECT_EQ(events[0].size, kSize);
+    EXPECT_EQ(events[0].payload, Message(0, kSize).substr(0, 3000));
+  }
+}
 
 }  // namespace
 }  // namespace kindling::agent

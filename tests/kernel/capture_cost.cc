@@ -1,0 +1,169 @@
+// capture_cost: what capture costs on this machine, as one JSON object a line: BPF time per
+// captured call and user time per drained event, for each data path and payload; wall time of a
+// call that is not captured.
+#include <bpf/bpf.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "agent/kernel/kernel_source.h"
+#include "base/unique_fd.h"
+#include "tests/kernel/socket_calls.h"
+#include "tests/kernel/workload.h"
+
+namespace kindling::agent {
+namespace {
+
+constexpr int kExchanges = 20'000;
+constexpr int kBatch = 2'000;
+
+class Counter final : public EventSink {
+ public:
+  void OnConnOpen(const ConnOpen&) override {}
+  void OnConnectFailure(const ConnectFailure&) override {}
+  void OnConnCounters(const ConnCounters&) override {}
+  void OnData(const DataEvent& event) override {
+    ++events;
+    bytes += event.bytes.size();
+  }
+  void OnListen(const ListenEvent&) override {}
+  void OnTask(const TaskEvent&) override {}
+  void OnKernelLoss(const KernelLoss& event) override { lost = event.data_ring_events; }
+  void OnTick(int64_t, int64_t) override {}
+  uint64_t events = 0, bytes = 0, lost = 0;
+};
+
+int64_t NowNs(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// Exchanges of `size` bytes each way over one TCP connection, in batches that the test drains
+// between.
+bool Exchange(const Workload::Gate& gate, size_t size) {
+  gate.Wait();
+  const StreamPair pair = ConnectedPair(AF_INET);
+  const std::string text(size, 'x');
+  std::string bytes(size, '\0');
+  for (int i = 0; i < kExchanges; ++i) {
+    if (i % kBatch == 0 && i > 0) gate.Wait();
+    if (send(pair.client, text.data(), size, 0) != static_cast<ssize_t>(size)) return false;
+    if (recv(pair.server, bytes.data(), size, MSG_WAITALL) != static_cast<ssize_t>(size)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void MeasureCaptured(const std::string& hook, size_t size, bool with_payload) {
+  Workload workload([&](const Workload::Gate& gate) { return Exchange(gate, size); });
+  workload.AwaitReady();
+  KernelSourceOptions options;
+  options.hook = hook;
+  options.payload_bytes = with_payload ? 1024 : 0;
+  options.scope.network_namespaces = {workload.NetnsPath()};
+  auto source = KernelSource::Open(options);
+  Counter counter;
+  if (!source.ok() || !(*source)->Start(counter).ok()) {
+    std::printf("{\"hook\": \"%s\", \"error\": \"%s\"}\n", hook.c_str(),
+                source.status().ToString().c_str());
+    return;
+  }
+  int64_t drain_ns = 0;
+  base::UniqueFd stats(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  const auto drain = [&] {
+    const int64_t before = NowNs(CLOCK_THREAD_CPUTIME_ID);
+    (*source)->Drain(counter);
+    drain_ns += NowNs(CLOCK_THREAD_CPUTIME_ID) - before;
+  };
+  for (int batch = 0; batch < kExchanges / kBatch; ++batch) {
+    workload.Go();
+    if (batch + 1 < kExchanges / kBatch) {
+      workload.AwaitReady();
+    } else {
+      while (!workload.Ended()) usleep(1000);
+    }
+    drain();
+  }
+  for (int i = 0; i < 2; ++i) drain();
+  uint64_t run_time_ns = 0;
+  for (const ProgramCost& cost : (*source)->program_costs()) {
+    if (cost.program == "kd_sys_exit" || cost.program.starts_with("kd_sock_")) {
+      run_time_ns += cost.run_time_ns;
+    }
+  }
+  std::printf(
+      "{\"hook\": \"%s\", \"bytes_per_call\": %zu, \"payload\": %s, \"events\": %lu, \"lost\": "
+      "%lu, "
+      "\"bpf_ns_per_call\": %.1f, \"drain_ns_per_event\": %.1f, \"bpf_mb\": %.1f}\n",
+      hook.c_str(), size, with_payload ? "true" : "false", counter.events, counter.lost,
+      static_cast<double>(run_time_ns) / (2.0 * kExchanges),
+      static_cast<double>(drain_ns) / static_cast<double>(std::max<uint64_t>(counter.events, 1)),
+      static_cast<double>((*source)->bpf_memory_bytes()) / 1e6);
+}
+
+double GetppidNs() {
+  constexpr int kCalls = 100'000;
+  const int64_t before = NowNs(CLOCK_MONOTONIC);
+  for (int i = 0; i < kCalls; ++i) syscall(SYS_getppid);
+  return static_cast<double>(NowNs(CLOCK_MONOTONIC) - before) / kCalls;
+}
+
+double Median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+// getppid() here, outside the scope: interleaved with and without the programs, and without twice
+// (A/A).
+void MeasureForeign(const std::string& hook) {
+  constexpr int kPairs = 31;
+  Workload workload([](const Workload::Gate& gate) {
+    gate.Wait();
+    return true;
+  });
+  workload.AwaitReady();
+  std::vector<double> without, with, again;
+  for (int i = 0; i < kPairs; ++i) {
+    without.push_back(GetppidNs());
+    {
+      KernelSourceOptions options;
+      options.hook = hook;
+      options.scope.network_namespaces = {workload.NetnsPath()};
+      auto source = KernelSource::Open(options);
+      Counter counter;
+      if (!source.ok() || !(*source)->Start(counter).ok()) return;
+      with.push_back(GetppidNs());
+    }
+    again.push_back(GetppidNs());
+  }
+  workload.Go();
+  std::printf(
+      "{\"hook\": \"%s\", \"getppid_ns_without\": %.1f, \"getppid_ns_with\": %.1f, "
+      "\"getppid_ns_without_again\": %.1f, \"pairs\": %d}\n",
+      hook.c_str(), Median(without), Median(with), Median(again), kPairs);
+}
+
+void MeasureAll() {
+  for (const char* hook : {"socket_tracepoints", "sys_exit"}) {
+    for (size_t size : {size_t{20}, size_t{200}, size_t{1000}}) {
+      for (bool with_payload : {false, true}) MeasureCaptured(hook, size, with_payload);
+    }
+    MeasureForeign(hook);
+  }
+}
+
+}  // namespace
+}  // namespace kindling::agent
+
+int main() {
+  kindling::agent::MeasureAll();
+  return 0;
+}
