@@ -1,5 +1,7 @@
 #include "agent/protocols/http1/codec.h"
 
+#include <algorithm>
+
 #include "agent/protocols/http1/framer.h"
 #include "agent/protocols/http1/head.h"
 #include "agent/protocols/http1/matcher.h"
@@ -10,6 +12,9 @@ namespace {
 
 // A request line longer than this is believed before its end was seen.
 constexpr size_t kBelievedLineBytes = 256;
+
+// So long after the last byte of a response whose end cannot be seen, it counts as over.
+constexpr int64_t kEndUnseenQuietNs = 1'000'000'000;
 
 class Codec : public ProtocolCodec, private MessageFramer::Listener {
  public:
@@ -30,8 +35,9 @@ class Codec : public ProtocolCodec, private MessageFramer::Listener {
   void OnTick(int64_t boot_ns, int64_t no_response_ns, RecordSink& sink) override {
     sink_ = &sink;
     NoteRequestProgress();
-    // A response whose end was lost is over when nothing more comes.
-    if (responses_.is_broken() && boot_ns - responses_.last().boot_ns > no_response_ns) {
+    // A response whose end was lost or not captured is over when nothing more comes.
+    const int64_t quiet_ns = std::min(no_response_ns, kEndUnseenQuietNs);
+    if (responses_.is_broken() && boot_ns - responses_.last().boot_ns > quiet_ns) {
       responses_.EndOpenEnded();
     }
     matcher_.OnTick(boot_ns, no_response_ns, sink);
@@ -80,10 +86,13 @@ class Codec : public ProtocolCodec, private MessageFramer::Listener {
     matcher_.OnResponseEnd(last, bytes, /*is_whole=*/true, *sink_);
   }
 
-  void OnBreak(Flow flow) override { matcher_.OnBreak(flow); }
+  void OnBreak(Flow flow, Missing missing) override {
+    if (flow == Flow::kResponse) NoteRequestProgress();
+    matcher_.OnBreak(flow, missing, responses_.last().boot_ns, *sink_);
+  }
 
   void OnInvalid(Flow flow, uint64_t bytes) override {
-    sink_->OnUnparsed(bytes, matcher_.OnInvalid(flow));
+    sink_->OnUnparsed(bytes, matcher_.OnInvalid(flow, *sink_));
   }
 
   bool WantsCutHead(Flow flow, const Head& head) override {

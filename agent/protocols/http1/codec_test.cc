@@ -14,6 +14,7 @@
 namespace kindling::agent::http1 {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -343,6 +344,33 @@ TEST_F(Http1CodecTest, AnIdleConnectionIsSmall) {
   }
   got_.records = {};
   EXPECT_LT((HeapMeter::LiveBytes() - before) / 100, 2048);
+}
+
+TEST_F(Http1CodecTest, ResponsesPastWhatIsCapturedOfOneReadAreRequestsAllTheSame) {
+  for (int round = 0; round < 3; ++round) {
+    Feed(kReq, "GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\n\r\n");
+    Feed(kRsp, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab", 300);
+    Feed(kReq, "GET /d HTTP/1.1\r\n\r\n");
+    Feed(kRsp, kOk);
+    Feed(kReq, "GET /e HTTP/1.1\r\n\r\n");
+    Feed(kRsp, kOk);
+  }
+  codec_->OnClose(now_ns_, got_);
+  EXPECT_EQ(got_.records.size(), 15u);
+  EXPECT_THAT(got_.Summaries(), Contains("GET /b -> ").Times(3));
+  EXPECT_THAT(got_.Summaries(), Contains("GET /d -> ").Times(3));
+  EXPECT_THAT(got_.Summaries(), Contains("GET /e -> 200").Times(3));
+}
+
+TEST_F(Http1CodecTest, AResponseWhoseEndWasNotCapturedIsOverWhenItIsQuiet) {
+  Feed(kReq, kGet);
+  Feed(kRsp, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1f4\r\nabc", 2000);
+  codec_->OnTick(now_ns_ + 900'000'000, 120'000'000'000, got_);
+  EXPECT_THAT(got_.records, IsEmpty());
+  codec_->OnTick(now_ns_ + 1'100'000'000, 120'000'000'000, got_);
+  EXPECT_EQ(got_.records.size(), 1u);
+  codec_->OnClose(now_ns_ + 2'000'000'000, got_);
+  EXPECT_EQ(got_.records.size(), 1u);
 }
 
 TEST_F(Http1CodecTest, RequestsPastTheBoundAreCountedAndTheOrderStays) {

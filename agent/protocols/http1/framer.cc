@@ -73,13 +73,13 @@ void MessageFramer::Feed(const Segment& segment) {
     listener_.OnInvalid(flow_, ending.dropped_bytes);
     return;
   }
-  Break();
+  Break(Missing::kUncaptured);
 }
 
 void MessageFramer::OnGap(uint64_t lost_bytes) {
   if (state_ == State::kStopped) return;
   if (buffer_.Lose(lost_bytes)) return;
-  Break();
+  Break(Missing::kLost);
 }
 
 void MessageFramer::EndOpenEnded() {
@@ -97,10 +97,10 @@ void MessageFramer::Resynchronise() {
   state_ = State::kLost;
 }
 
-void MessageFramer::Break() {
+void MessageFramer::Break(Missing missing) {
   doubtful_ = false;
   state_ = in_message_ ? State::kBroken : State::kLost;
-  listener_.OnBreak(flow_);
+  listener_.OnBreak(flow_, missing);
 }
 
 void MessageFramer::Invalid() {

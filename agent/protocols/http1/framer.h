@@ -8,6 +8,12 @@
 
 namespace kindling::agent::http1 {
 
+// Why bytes are missing.
+enum class Missing : uint8_t {
+  kLost,        // they never came; the caller estimates the requests in them
+  kUncaptured,  // moved, but past what is captured of one call
+};
+
 // What follows a head.
 enum class Body : uint8_t {
   kByHeaders,  // as its headers say
@@ -28,7 +34,7 @@ class MessageFramer {
     // The message whose head came last ended; `bytes` of head and body.
     virtual void OnEnd(Flow flow, const ByteOrigin& last, uint64_t bytes) = 0;
     // Bytes of the flow are missing. In a body the message goes on until the next begins.
-    virtual void OnBreak(Flow flow) = 0;
+    virtual void OnBreak(Flow flow, Missing missing) = 0;
     // `bytes` could not be understood. Implies a break.
     virtual void OnInvalid(Flow flow, uint64_t bytes) = 0;
     // Whether this head, cut off by a hole, is worth having.
@@ -80,7 +86,7 @@ class MessageFramer {
   // request any segment may show it, of a request only the first after its head.
   bool AwaitsBody() const;
   void End();
-  void Break();
+  void Break(Missing missing);
   void Invalid();
 
   const Flow flow_;

@@ -138,10 +138,19 @@ void Matcher::OnRequestHead(const Head& head, const ByteOrigin& first, bool is_c
     last_head_ns_ = first.boot_ns;
     if (!settled_) {
       ++must_see_;
+      if (uncaptured_) {
+        Request unseen;
+        unseen.first = first;
+        unseen.end_ns = first.boot_ns;
+        unseen.bytes = head.size;
+        Fill(head, unseen);
+        EmitUnseen(unseen, 0, sink);
+      }
       return;
     }
     lost_ = false;
     settled_ = false;
+    uncaptured_ = false;
     must_see_ = 0;
   }
   last_head_ns_ = first.boot_ns;
@@ -162,6 +171,7 @@ void Matcher::OnRequestHead(const Head& head, const ByteOrigin& first, bool is_c
   if (is_cut) {
     lost_ = true;
     settled_ = false;
+    uncaptured_ = false;
     must_see_ = 0;
   }
 }
@@ -265,18 +275,27 @@ void Matcher::OnResponseEnd(const ByteOrigin& last, uint64_t bytes, bool is_whol
 }
 
 void Matcher::EmitUnanswered(const Request& request, RecordSink& sink) {
+  EmitRequest(request, model::Outcome::kNoResponse, 0, sink);
+}
+
+void Matcher::EmitUnseen(const Request& request, int64_t response_ns, RecordSink& sink) {
+  EmitRequest(request, model::Outcome::kUnset, response_ns, sink);
+}
+
+void Matcher::EmitRequest(const Request& request, model::Outcome outcome, int64_t response_ns,
+                          RecordSink& sink) {
   Record& record = ScratchRecord();
   record.request_start_ns = request.first.boot_ns;
   record.request_end_ns = request.end_ns;
-  record.response_start_ns = 0;
-  record.response_end_ns = 0;
+  record.response_start_ns = response_ns;
+  record.response_end_ns = response_ns;
   record.request_bytes = request.bytes;
   record.response_bytes = 0;
   record.request_tcp_seq = request.first.tcp_seq;
   record.response_tcp_seq = 0;
   record.request_tid = request.first.tid;
   record.response_tid = 0;
-  record.outcome = model::Outcome::kNoResponse;
+  record.outcome = outcome;
   record.endpoint.assign(request.Text(kEndpoint));
   record.status_code.clear();
   {
@@ -293,7 +312,7 @@ void Matcher::EmitUnanswered(const Request& request, RecordSink& sink) {
   sink.OnRecord(record);
 }
 
-void Matcher::OnBreak(Flow flow) {
+void Matcher::OnBreak(Flow flow, Missing missing, int64_t boot_ns, RecordSink& sink) {
   if (flow == Flow::kRequest) {
     if (open_count_ > 0 && At(open_count_ - 1).serial == serial_) {
       At(open_count_ - 1).is_doubtful |= !At(open_count_ - 1).is_ended;
@@ -301,22 +320,29 @@ void Matcher::OnBreak(Flow flow) {
     if (!lost_) must_see_ = 0;
     lost_ = true;
     settled_ = false;
+    uncaptured_ = false;
     return;
   }
   const bool pipelined = is_pipelined();
+  uncaptured_ = missing == Missing::kUncaptured && (!lost_ || uncaptured_);
+  if (uncaptured_) {
+    for (size_t i = 0; i < open_count_; ++i) {
+      if (!At(i).is_expired && !At(i).is_doubtful) EmitUnseen(At(i), boot_ns, sink);
+    }
+  }
   DropOpen();
   lost_ = true;
   must_see_ = 0;
   settled_ = !pipelined;
 }
 
-uint64_t Matcher::OnInvalid(Flow flow) {
+uint64_t Matcher::OnInvalid(Flow flow, RecordSink& sink) {
   uint64_t dropped = 0;
   if (flow == Flow::kResponse) {
     dropped = open_count_ - expired_ + (has_current_ ? 1 : 0);
     has_current_ = false;
   }
-  OnBreak(flow);
+  OnBreak(flow, Missing::kLost, 0, sink);
   return dropped;
 }
 

@@ -22,7 +22,10 @@ inline constexpr size_t kMaxPipelined = 256;
 //   responses; new ones are dropped until responses show that the hidden ones were answered.
 // - A gap in the responses makes all open requests doubtful: they are dropped. Without pipelining
 //   the next request is answered by the next response; with it, first a response has to pass.
-// Dropped requests are not reported: the kernel's counters account for them.
+//
+// Requests dropped for lost bytes are not reported: the kernel's counters account for them. Where
+// bytes of responses were only not captured (several responses in one read), those counters see no
+// loss: the requests are reported with no status.
 class Matcher {
  public:
   // `sink` is that of every call.
@@ -33,9 +36,10 @@ class Matcher {
   Body OnResponseHead(const Head& head, const ByteOrigin& first);
   void OnResponseEnd(const ByteOrigin& last, uint64_t bytes, bool is_whole, RecordSink& sink);
 
-  void OnBreak(Flow flow);
+  // `boot_ns`: of the segment that was cut off.
+  void OnBreak(Flow flow, Missing missing, int64_t boot_ns, RecordSink& sink);
   // Drops everything because bytes of `flow` make no sense; returns how many requests that were.
-  uint64_t OnInvalid(Flow flow);
+  uint64_t OnInvalid(Flow flow, RecordSink& sink);
 
   void OnTick(int64_t boot_ns, int64_t no_response_ns, RecordSink& sink);
   // Reports what is still open, after the response being read was ended with OnResponseEnd.
@@ -94,6 +98,10 @@ class Matcher {
   void NoteOrphan();
   static void Fill(const Head& head, Request& request);
   static void EmitUnanswered(const Request& request, RecordSink& sink);
+  // Its response came, at response_ns (0: not known when), but was not captured.
+  static void EmitUnseen(const Request& request, int64_t response_ns, RecordSink& sink);
+  static void EmitRequest(const Request& request, model::Outcome outcome, int64_t response_ns,
+                          RecordSink& sink);
 
   std::vector<Request> open_;  // ring of open_count_ from open_begin_
   size_t open_begin_ = 0;
@@ -107,9 +115,10 @@ class Matcher {
   Response response_;
 
   bool pipelined_ = false;
-  bool lost_ = false;      // the order is in doubt
-  bool settled_ = false;   // the next request may be trusted
-  uint64_t must_see_ = 0;  // responses to dropped requests that have to pass first
+  bool lost_ = false;        // the order is in doubt
+  bool settled_ = false;     // the next request may be trusted
+  bool uncaptured_ = false;  // nothing but uncaptured responses put it in doubt
+  uint64_t must_see_ = 0;    // responses to dropped requests that have to pass first
   int64_t last_head_ns_ = 0;
   bool upgraded_ = false;
 };
