@@ -18,6 +18,7 @@ from procs import Supervisor
 from workload import Workload, edge_truth
 
 REDRAW_S = 2.0
+_SETTLE_S = 2.5
 
 
 def say(text: str) -> None:
@@ -64,7 +65,9 @@ class Demo:
         return edge_truth(self._before, self.workload.snapshot(), self._load)
 
     def end_load(self) -> None:
+        """Leaves the agents the time after which they take a quiet response for ended."""
         self._load = self.workload.end_load()
+        time.sleep(_SETTLE_S)
 
     def finish(self) -> Report:
         self.end_load()

@@ -139,6 +139,7 @@ def make_handler(shop: Shop, counters: Counters) -> type[BaseHTTPRequestHandler]
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two writes
 
         def _serve(self) -> None:
             counters.add("http")
