@@ -26,10 +26,11 @@ class FakeController final : public v1::IngestService::Service {
   using Stream = grpc::ServerReaderWriter<v1::IngestResponse, v1::IngestRequest>;
   using Sequences = std::vector<std::pair<uint64_t, uint64_t>>;
 
-  explicit FakeController(int port = 0) {
+  explicit FakeController(int port = 0,
+                          const std::shared_ptr<grpc::ServerCredentials>& credentials =
+                              grpc::InsecureServerCredentials()) {
     grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:" + std::to_string(port), grpc::InsecureServerCredentials(),
-                             &port_);
+    builder.AddListeningPort("127.0.0.1:" + std::to_string(port), credentials, &port_);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
   }

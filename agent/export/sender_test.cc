@@ -3,12 +3,14 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "agent/export/fake_controller.h"
+#include "base/read_file.h"
 #include "base/testing/status_matchers.h"
 #include "base/testing/temp_dir.h"
 #include "kindling/v1/ingest.grpc.pb.h"
@@ -217,6 +219,28 @@ TEST_F(SenderTest, StopWaitsForTheControllerButNotForever) {
   EXPECT_FALSE(sender_->Stop(absl::Milliseconds(300)));
   EXPECT_LT(absl::Now() - begin, absl::Seconds(10));
   EXPECT_EQ(spool_->unacknowledged(), 1u);
+}
+
+TEST_F(SenderTest, SpeaksTlsWithAControllerOfItsAuthority) {
+  const std::string key = dir_.File("key.pem");
+  const std::string certificate = dir_.File("certificate.pem");
+  const std::string command =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 "
+      "-subj /CN=controller -addext subjectAltName=IP:127.0.0.1 -keyout " +
+      key + " -out " + certificate + " 2>/dev/null";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  grpc::SslServerCredentialsOptions ssl;
+  ssl.pem_key_cert_pairs.push_back(
+      {*base::ReadFile(key, 1 << 16), *base::ReadFile(certificate, 1 << 16)});
+  FakeController controller(0, grpc::SslServerCredentials(ssl));
+  Append(100, 1);
+  // Clear text, as loopback allows, is not what this controller speaks.
+  StartSender(controller.address());
+  ASSERT_TRUE(AwaitState([](const SenderState& s) { return !s.last_error.ok(); }));
+  EXPECT_FALSE(sender_->Stop(absl::ZeroDuration()));
+  StartSender(controller.address(), [&](SenderOptions& o) { o.ca_file = certificate; });
+  ASSERT_TRUE(AwaitEmptySpool());
+  EXPECT_EQ(controller.Batches(), (Sequences{{100, 1}}));
 }
 
 TEST_F(SenderTest, ClearTextBeyondLoopbackMustBeAskedFor) {
