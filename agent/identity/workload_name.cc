@@ -95,7 +95,13 @@ std::string ProgramName(const ProcessFacts& facts) {
   constexpr std::string_view kDeleted = " (deleted)";
   if (path.ends_with(kDeleted)) path.remove_suffix(kDeleted.size());
   std::string_view program = BaseName(path);
-  if (program.empty()) program = facts.comm;
+  // One file under several names, as busybox or Debian's redis-server: what it was called by, if
+  // the process still goes by that name.
+  const std::string_view called =
+      facts.arguments.empty()
+          ? std::string_view()
+          : BaseName(std::string_view(facts.arguments[0]).substr(0, facts.arguments[0].find(' ')));
+  if (program.empty() || (!facts.comm.empty() && called == facts.comm)) program = facts.comm;
   if (program.empty()) return "unknown";
   if (IsInterpreter(program)) {
     const std::string_view script = WithoutExtension(BaseName(ScriptOf(facts)));

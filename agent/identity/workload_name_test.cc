@@ -48,6 +48,14 @@ TEST(WorkloadName, ScriptsAreNamedByScript) {
   EXPECT_EQ(ProgramName({}), "unknown");
 }
 
+TEST(WorkloadName, OneFileUnderSeveralNames) {
+  ProcessFacts facts = Process("/usr/bin/redis-check-rdb", {"/usr/bin/redis-server *:6379"});
+  facts.comm = "redis-server";
+  EXPECT_EQ(ProgramName(facts), "redis-server");
+  facts.comm = "worker-3";  // a thread's name is not the program's
+  EXPECT_EQ(ProgramName(facts), "redis-check-rdb");
+}
+
 TEST(WorkloadName, ServedAddressInOrderOfUse) {
   const ProcessFacts facts = Process("/usr/sbin/mariadbd");
   EXPECT_EQ(NameWorkload(facts, {.tcp_port = 3306, .unix_path = "/run/x.sock"}, "").name,
