@@ -135,9 +135,10 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
   if (!options.record_path.empty()) {
     PayloadMask mask;
     if (!options.record_raw) {
-      mask = [&pipeline](const DataEvent& event, std::span<std::byte> bytes) {
+      mask = [&pipeline, masker = std::make_shared<PayloadMasker>()](const DataEvent& event,
+                                                                     std::span<std::byte> bytes) {
         const ConnTable::Kind kind = pipeline.conns().KindOf(event);
-        MaskPayload(kind.protocol, kind.flow, bytes);
+        masker->Mask(event, kind.protocol, kind.flow, bytes);
       };
     }
     ASSIGN_OR_RETURN(recording,

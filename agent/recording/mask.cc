@@ -39,10 +39,12 @@ bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
          });
 }
 
-// Takes the next line, without its end, off the front of `rest`; the last one may lack its end.
-Bytes TakeLine(Bytes& rest) {
+// Takes the next line, without its end, off the front of `rest`; `*is_whole` is false when it goes
+// on in a later call.
+Bytes TakeLine(Bytes& rest, bool* is_whole) {
   const size_t end = Text(rest).find('\n');
-  const size_t size = end == std::string_view::npos ? rest.size() : end + 1;
+  *is_whole = end != std::string_view::npos;
+  const size_t size = *is_whole ? end + 1 : rest.size();
   Bytes line = rest.first(size);
   rest = rest.subspan(size);
   while (!line.empty() && (line.back() == std::byte{'\n'} || line.back() == std::byte{'\r'})) {
@@ -73,9 +75,17 @@ constexpr std::array<std::string_view, 18> kPlainHeaders = {"content-length",
                                                             "sw8",
                                                             "uber-trace-id"};
 
-bool IsStatusLine(std::string_view line) { return line.starts_with("HTTP/1."); }
-bool IsRequestLine(std::string_view line) {
-  return line.find(" HTTP/1.") != std::string_view::npos;
+bool IsStatusLine(std::string_view line, bool is_whole) {
+  constexpr std::string_view kVersion = "HTTP/1.";
+  return line.starts_with(kVersion) || (!is_whole && !line.empty() && kVersion.starts_with(line));
+}
+// "GET /x HTTP/1.1", or as much of it as one call sent.
+bool IsRequestLine(std::string_view line, bool is_whole) {
+  if (is_whole) return line.find(" HTTP/1.") != std::string_view::npos;
+  const size_t method = std::min(line.find(' '), line.size());
+  return method > 0 && method <= 16 &&
+         std::all_of(line.begin(), line.begin() + static_cast<ptrdiff_t>(method),
+                     [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
 // A chunk-size line: hexadecimal, maybe with an extension.
@@ -86,10 +96,10 @@ bool IsChunkSize(std::string_view line) {
                      [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; });
 }
 
-void MaskRequestLine(Bytes line) {
+void MaskRequestLine(Bytes line, bool is_whole) {
   const size_t target = Text(line).find(' ');
   if (target == std::string_view::npos) return;
-  const size_t end = std::min(Text(line).rfind(' '), line.size());
+  const size_t end = is_whole ? std::min(Text(line).rfind(' '), line.size()) : line.size();
   if (end <= target) return;
   Bytes path = line.subspan(target, end - target);
   const size_t query = Text(path).find('?');
@@ -103,75 +113,12 @@ void MaskRequestLine(Bytes line) {
   }
 }
 
-void MaskHttp(Bytes rest) {
-  bool in_head = false;
-  while (!rest.empty()) {
-    const Bytes line = TakeLine(rest);
-    const std::string_view text = Text(line);
-    if (IsStatusLine(text)) {
-      in_head = true;
-    } else if (IsRequestLine(text)) {
-      in_head = true;
-      MaskRequestLine(line);
-    } else if (!in_head) {
-      if (!IsChunkSize(text)) MaskAll(line);
-    } else if (line.empty()) {
-      in_head = false;
-    } else if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
-      const std::string_view name = text.substr(0, colon);
-      const bool plain =
-          std::any_of(kPlainHeaders.begin(), kPlainHeaders.end(),
-                      [name](std::string_view p) { return EqualsIgnoreCase(p, name); });
-      if (!plain) MaskAll(line.subspan(colon));
-    } else {
-      MaskAll(line);
-    }
-  }
-}
-
 // --- Redis ---
 
 // Commands whose second word is part of the command.
 constexpr std::array<std::string_view, 16> kContainerCommands = {
     "ACL",    "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG",   "FUNCTION", "LATENCY",
     "MEMORY", "MODULE", "OBJECT",  "PUBSUB",  "SCRIPT", "SLOWLOG", "XGROUP",   "XINFO"};
-
-void MaskRedis(Flow flow, Bytes rest) {
-  constexpr std::string_view kTypes = "*$+-:_,#(!=%~>|";
-  size_t plain_words = 0;  // of the command being read, still to be kept
-  bool keep_subcommand = false;
-  while (!rest.empty()) {
-    const Bytes line = TakeLine(rest);
-    const std::string_view text = Text(line);
-    if (text.empty()) continue;
-    const char type = text.front();
-    if (kTypes.find(type) == std::string_view::npos) {
-      // An inline command, or the middle of a bulk string.
-      const size_t word = flow == Flow::kRequest ? std::min(text.find(' '), text.size()) : 0;
-      MaskAll(line.subspan(word));
-    } else if (type == '*' && flow == Flow::kRequest) {
-      plain_words = 1;
-      keep_subcommand = true;
-    } else if (type == '$') {
-      const Bytes value = TakeLine(rest);
-      if (plain_words == 0) {
-        MaskAll(value);
-        continue;
-      }
-      --plain_words;
-      const std::string_view word = Text(value);
-      if (keep_subcommand &&
-          std::any_of(kContainerCommands.begin(), kContainerCommands.end(),
-                      [word](std::string_view c) { return EqualsIgnoreCase(c, word); })) {
-        plain_words = 1;
-      }
-      keep_subcommand = false;
-    } else if (type == '-') {
-      const size_t word = text.find(' ');
-      if (word != std::string_view::npos) MaskAll(line.subspan(word));
-    }
-  }
-}
 
 // --- MySQL ---
 
@@ -232,28 +179,119 @@ void MaskMysqlPacket(Flow flow, Bytes payload, uint8_t sequence) {
   }
 }
 
-void MaskMysql(Flow flow, Bytes rest) {
-  while (rest.size() > kPacketHeader) {
+}  // namespace
+
+void PayloadMasker::MaskHttp(std::span<std::byte> rest, Position& at) {
+  while (!rest.empty()) {
+    const bool goes_on = at.in_line;
+    const bool was_plain = at.is_plain;
+    bool is_whole = false;
+    const Bytes line = TakeLine(rest, &is_whole);
+    const std::string_view text = Text(line);
+    at.in_line = !is_whole;
+    if (goes_on) {
+      at.is_plain = was_plain;
+      was_plain ? MaskDigits(line) : MaskAll(line);
+      continue;
+    }
+    at.is_plain = false;
+    if (IsStatusLine(text, is_whole)) {
+      at.in_head = at.is_plain = true;
+    } else if (!at.in_head && IsRequestLine(text, is_whole)) {
+      at.in_head = at.is_plain = true;
+      MaskRequestLine(line, is_whole);
+    } else if (!at.in_head) {
+      if (!IsChunkSize(text)) MaskAll(line);
+    } else if (line.empty() && is_whole) {
+      at.in_head = false;
+    } else if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
+      const std::string_view name = text.substr(0, colon);
+      at.is_plain = std::any_of(kPlainHeaders.begin(), kPlainHeaders.end(),
+                                [name](std::string_view p) { return EqualsIgnoreCase(p, name); });
+      if (!at.is_plain) MaskAll(line.subspan(colon));
+    } else if (is_whole) {
+      MaskAll(line);
+    } else {
+      at.is_plain = true;  // a header's name; its value comes later and may be one that is needed
+    }
+  }
+}
+
+void PayloadMasker::MaskRedis(Flow flow, std::span<std::byte> rest, Position& at) {
+  constexpr std::string_view kTypes = "*$+-:_,#(!=%~>|";
+  size_t plain_words = 0;  // of the command being read, still to be kept
+  bool keep_subcommand = false;
+  while (!rest.empty()) {
+    const bool goes_on = at.in_line;
+    bool is_whole = false;
+    const Bytes line = TakeLine(rest, &is_whole);
+    at.in_line = !is_whole;
+    const std::string_view text = Text(line);
+    if (text.empty()) continue;
+    const char type = text.front();
+    if (goes_on) {
+      MaskAll(line);
+    } else if (kTypes.find(type) == std::string_view::npos) {
+      // An inline command, or a further line of a value.
+      const size_t word = flow == Flow::kRequest ? std::min(text.find(' '), text.size()) : 0;
+      MaskAll(line.subspan(word));
+    } else if (type == '*' && flow == Flow::kRequest) {
+      plain_words = 1;
+      keep_subcommand = true;
+    } else if (type == '$') {
+      const Bytes value = TakeLine(rest, &is_whole);
+      at.in_line = !is_whole;
+      if (plain_words == 0) {
+        MaskAll(value);
+        continue;
+      }
+      --plain_words;
+      const std::string_view word = Text(value);
+      if (keep_subcommand &&
+          std::any_of(kContainerCommands.begin(), kContainerCommands.end(),
+                      [word](std::string_view c) { return EqualsIgnoreCase(c, word); })) {
+        plain_words = 1;
+      }
+      keep_subcommand = false;
+    } else if (type == '-') {
+      const size_t word = text.find(' ');
+      if (word != std::string_view::npos) MaskAll(line.subspan(word));
+    }
+  }
+}
+
+void PayloadMasker::MaskMysql(Flow flow, std::span<std::byte> rest, uint64_t size, Position& at) {
+  uint64_t unseen = size - rest.size();
+  const size_t before = static_cast<size_t>(std::min<uint64_t>(at.packet_bytes, rest.size()));
+  MaskAll(rest.first(before));
+  at.packet_bytes -= before;
+  rest = rest.subspan(before);
+  while (rest.size() >= kPacketHeader) {
     const size_t length = static_cast<size_t>(rest[0]) | static_cast<size_t>(rest[1]) << 8 |
                           static_cast<size_t>(rest[2]) << 16;
     const auto sequence = static_cast<uint8_t>(rest[3]);
     const size_t here = std::min(length, rest.size() - kPacketHeader);
     MaskMysqlPacket(flow, rest.subspan(kPacketHeader, here), sequence);
     rest = rest.subspan(kPacketHeader + here);
+    at.packet_bytes = length - here;
   }
+  at.packet_bytes -= std::min(unseen, at.packet_bytes);
 }
 
-}  // namespace
-
-void MaskPayload(model::Protocol protocol, Flow flow, std::span<std::byte> bytes) {
+void PayloadMasker::Mask(const DataEvent& event, model::Protocol protocol, Flow flow,
+                         std::span<std::byte> bytes) {
   constexpr size_t kRecognised = 24;  // longest signature: the HTTP/2 preface
+  if (positions_.size() >= kMaxFlows) positions_.clear();
+  Position& at = positions_[{event.id, flow}];
   switch (protocol) {
     case model::Protocol::kHttp:
-      return MaskHttp(bytes);
+      MaskHttp(bytes, at);
+      break;
     case model::Protocol::kRedis:
-      return MaskRedis(flow, bytes);
+      MaskRedis(flow, bytes, at);
+      break;
     case model::Protocol::kMysql:
-      return MaskMysql(flow, bytes);
+      return MaskMysql(flow, bytes, event.size, at);
     case model::Protocol::kDns:
       return;  // names are what DNS monitoring shows
     case model::Protocol::kTls:
@@ -264,6 +302,7 @@ void MaskPayload(model::Protocol protocol, Flow flow, std::span<std::byte> bytes
     case model::Protocol::kUnknown:
       return MaskAll(bytes);
   }
+  if (event.size > bytes.size()) at = {.in_line = true};  // the rest of the call was not captured
 }
 
 }  // namespace kindling::agent

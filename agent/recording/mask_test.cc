@@ -8,11 +8,22 @@
 namespace kindling::agent {
 namespace {
 
-std::string Masked(model::Protocol protocol, Flow flow, std::string text) {
-  const size_t size = text.size();
-  MaskPayload(protocol, flow, {reinterpret_cast<std::byte*>(text.data()), text.size()});
-  EXPECT_EQ(text.size(), size);
+std::string Mask(PayloadMasker& masker, model::Protocol protocol, Flow flow, std::string text) {
+  const DataEvent event{.id = 1, .size = static_cast<uint32_t>(text.size())};
+  masker.Mask(event, protocol, flow, {reinterpret_cast<std::byte*>(text.data()), text.size()});
   return text;
+}
+
+std::string Masked(model::Protocol protocol, Flow flow, std::string text) {
+  PayloadMasker masker;
+  return Mask(masker, protocol, flow, std::move(text));
+}
+
+// The same bytes in two calls, cut at `cut`.
+std::string MaskedInTwo(model::Protocol protocol, Flow flow, const std::string& text, size_t cut) {
+  PayloadMasker masker;
+  const std::string first = Mask(masker, protocol, flow, text.substr(0, cut));
+  return first + Mask(masker, protocol, flow, text.substr(cut));
 }
 
 TEST(Mask, HttpKeepsFramingAndTakesValues) {
@@ -54,15 +65,37 @@ TEST(Mask, UnknownBytesLeaveNothing) {
   EXPECT_EQ(Masked(model::Protocol::kUnknown, Flow::kRequest, "pass word\xc3\xa9"), "xxxx xxxxxx");
 }
 
+TEST(Mask, ASplitHeadStaysAHead) {
+  const std::string request =
+      "POST /checkout HTTP/1.1\r\nHost: shop\r\nCookie: secret\r\nContent-Length: 2\r\n\r\nhi";
+  for (size_t cut = 1; cut < request.size(); ++cut) {
+    const std::string masked = MaskedInTwo(model::Protocol::kHttp, Flow::kRequest, request, cut);
+    EXPECT_TRUE(masked.starts_with("POST /checkout HTTP/1.1\r\nHost: ")) << cut << masked;
+    EXPECT_NE(masked.find("Content-Length: "), std::string::npos) << cut << masked;
+    EXPECT_TRUE(masked.ends_with("\r\n\r\nxx")) << cut << masked;
+    EXPECT_EQ(masked.find(": secret"), std::string::npos) << cut << masked;
+  }
+}
+
+TEST(Mask, TheMiddleOfAMysqlPacketIsMasked) {
+  const std::string row(100, 'a');
+  const std::string packet = std::string{100, 0, 0, 5} + row;
+  for (const size_t cut : {5, 6, 50, 103}) {
+    const std::string masked = MaskedInTwo(model::Protocol::kMysql, Flow::kResponse, packet, cut);
+    EXPECT_EQ(masked.substr(5), std::string(99, 'x')) << cut;
+  }
+}
+
 TEST(Mask, AnyBytesKeepTheirLength) {
   std::mt19937 random(5);
+  PayloadMasker masker;
   for (int i = 0; i < 20'000; ++i) {
     std::string text(random() % 80, '\0');
     for (char& c : text)
       c = static_cast<char>(random() % 3 == 0 ? random() : "*$\r\n:= 01aZ'"[random() % 12]);
     for (int protocol = 0; protocol <= 8; ++protocol) {
-      Masked(static_cast<model::Protocol>(protocol), i % 2 == 0 ? Flow::kRequest : Flow::kResponse,
-             text);
+      Mask(masker, static_cast<model::Protocol>(protocol),
+           i % 2 == 0 ? Flow::kRequest : Flow::kResponse, text);
     }
   }
 }
