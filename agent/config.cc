@@ -60,7 +60,7 @@ void FillDefaults(AgentConfig& config) {
   if (capture->hook().empty()) capture->set_hook("auto");
   if (capture->data_ring_bytes() == 0) capture->set_data_ring_bytes(16 << 20);
   if (capture->control_ring_bytes() == 0) capture->set_control_ring_bytes(1 << 20);
-  if (capture->payload_bytes() == 0) capture->set_payload_bytes(1024);
+  if (capture->payload_bytes() == 0) capture->set_payload_bytes(4096);
   if (capture->drain_interval_ms() == 0) capture->set_drain_interval_ms(10);
   if (capture->cpu_percent() == 0) capture->set_cpu_percent(100);
   if (config.window_s() == 0) config.set_window_s(10);

@@ -55,6 +55,8 @@ Bytes TakeLine(Bytes& rest, bool* is_whole) {
 
 // --- HTTP/1 ---
 
+constexpr size_t kMaxHeaderName = 64;
+
 // Headers by which a message is framed, routed or joined to a trace; their values stay.
 constexpr std::array<std::string_view, 18> kPlainHeaders = {"content-length",
                                                             "transfer-encoding",
@@ -188,12 +190,13 @@ void PayloadMasker::MaskHttp(std::span<std::byte> rest, Position& at) {
     bool is_whole = false;
     const Bytes line = TakeLine(rest, &is_whole);
     const std::string_view text = Text(line);
-    at.in_line = !is_whole;
-    if (goes_on) {
+    at.in_line = !is_whole && !line.empty();  // the '\r' of an empty line alone is no line yet
+    if (goes_on && at.name.empty()) {
       at.is_plain = was_plain;
       was_plain ? MaskDigits(line) : MaskAll(line);
       continue;
     }
+    const std::string begun = std::exchange(at.name, {});
     at.is_plain = false;
     if (IsStatusLine(text, is_whole)) {
       at.in_head = at.is_plain = true;
@@ -205,14 +208,14 @@ void PayloadMasker::MaskHttp(std::span<std::byte> rest, Position& at) {
     } else if (line.empty() && is_whole) {
       at.in_head = false;
     } else if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
-      const std::string_view name = text.substr(0, colon);
+      const std::string name = begun + std::string(text.substr(0, colon));
       at.is_plain = std::any_of(kPlainHeaders.begin(), kPlainHeaders.end(),
-                                [name](std::string_view p) { return EqualsIgnoreCase(p, name); });
+                                [&name](std::string_view p) { return EqualsIgnoreCase(p, name); });
       if (!at.is_plain) MaskAll(line.subspan(colon));
-    } else if (is_whole) {
+    } else if (is_whole || begun.size() + text.size() > kMaxHeaderName) {
       MaskAll(line);
     } else {
-      at.is_plain = true;  // a header's name; its value comes later and may be one that is needed
+      at.name = begun + std::string(text);
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -33,6 +34,7 @@ class PayloadMasker {
     bool in_head = false;       // HTTP: between a first line and the empty line
     bool in_line = false;       // the call ended before its line did
     bool is_plain = false;      // what follows of that line stays
+    std::string name;           // HTTP: the part of a header's name that came with the last call
     uint64_t packet_bytes = 0;  // MySQL: still to come of the packet
   };
   static constexpr size_t kMaxFlows = 65'536;
