@@ -39,10 +39,10 @@ class Delivery {
 
   BatchSink& sink() { return *exporter_; }
   SenderState state() const { return sender_->state(); }
-  uint64_t spool_bytes() const { return spool_->bytes(); }
   uint64_t unacknowledged() const { return spool_->unacknowledged(); }
-  Spool& spool() { return *spool_; }
-  const ExporterCounters& counters() const { return exporter_->counters(); }
+  const Spool& spool() const { return *spool_; }
+  const Exporter& exporter() const { return *exporter_; }
+  const Sender& sender() const { return *sender_; }
 
   // Hands over what is queued and waits at most `wait` for its acknowledgement. True if all of it
   // was acknowledged; what was not stays in the spool for the next run.

@@ -1,15 +1,13 @@
 #include "agent/live.h"
 
-#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <random>
 
-#include "absl/strings/str_format.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/time/clock.h"
 #include "agent/assembly.h"
 #include "agent/config.h"
@@ -18,6 +16,8 @@
 #include "agent/kernel/kernel_source.h"
 #include "agent/recording/mask.h"
 #include "agent/recording/writer.h"
+#include "agent/telemetry.h"
+#include "base/process_usage.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 
@@ -33,23 +33,6 @@ std::string KernelRelease() {
   utsname names{};
   uname(&names);
   return names.release;
-}
-
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
-
-// Field 2 of /proc/self/statm, in bytes.
-uint64_t ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  uint64_t size = 0, resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 KernelSourceOptions KernelOptionsOf(const config::v1::AgentConfig& config) {
@@ -102,9 +85,10 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
 
   Gauges gauges;
   const auto health = [&gauges, bpf_bytes = source->bpf_memory_bytes()] {
-    return HealthSample{.rss_bytes = ResidentBytes(),
+    const base::ProcessUsage usage = base::ReadProcessUsage();
+    return HealthSample{.rss_bytes = usage.resident_bytes,
                         .bpf_bytes = bpf_bytes,
-                        .cpu_seconds = CpuSeconds(),
+                        .cpu_seconds = usage.cpu_seconds,
                         .connections = gauges.connections,
                         .events = gauges.events,
                         .lost_events = gauges.lost_events};
@@ -112,12 +96,15 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
   const RunIdentity identity{.kernel = KernelRelease(),
                              .capture_hook = std::string(source->hook()),
                              .scope = DescribeScope(config.scope())};
+  Telemetry telemetry(config, clock);
   ASSIGN_OR_RETURN(std::unique_ptr<Delivery> delivery,
-                   Delivery::Open(config, identity, clock, health, {}));
+                   Delivery::Open(config, identity, clock, health, {telemetry.Tap()}));
 
   ProcfsReader procfs;
   const std::string own_cgroup = procfs.Read(static_cast<uint32_t>(getpid())).cgroup;
   Aggregator aggregator(AggregatorOptionsOf(config, std::random_device()()), &delivery->sink());
+  RETURN_IF_ERROR(telemetry.Serve(aggregator, *delivery, health));
+  const absl::Cleanup stop_serving = [&telemetry] { telemetry.StopServing(); };
 
   // The reader is chosen below, for a recording takes answers about processes too.
   struct SwitchableReader final : ProcessReader {
