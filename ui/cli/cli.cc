@@ -99,14 +99,15 @@ ExitCode Help(const Environment& environment, const std::vector<std::string>& wo
 std::optional<std::string> WrongOption(const Command& command, const ParsedArgs& parsed) {
   std::vector<OptionSpec> allowed = GlobalOptions(&command);
   allowed.insert(allowed.end(), command.options.begin(), command.options.end());
-  for (const auto& [name, values] : parsed.options) {
+  for (const auto& given : parsed.options) {
+    const std::string& name = given.first;
     const auto spec = std::find_if(allowed.begin(), allowed.end(),
                                    [&](const OptionSpec& o) { return o.name == name; });
     if (spec == allowed.end()) {
       return absl::StrFormat("\"%s\" does not take --%s", command.name, name);
     }
     if (spec->choices.empty()) continue;
-    for (const std::string& value : values) {
+    for (const std::string& value : given.second) {
       if (std::find(spec->choices.begin(), spec->choices.end(), value) != spec->choices.end()) {
         continue;
       }
