@@ -64,7 +64,7 @@ absl::StatusOr<std::optional<OldestBlock>> FindOldest(rocksdb::DB& db) {
   return oldest;
 }
 
-absl::Status DropBucketsBefore(rocksdb::DB& db, int64_t before_ns) {
+absl::Status DropBucketsBefore(rocksdb::DB& db, int64_t before_ns, const RetentionWrite& write) {
   ASSIGN_OR_RETURN(const std::vector<BlockSpace> spaces, BlockSpaces(db));
   for (const BlockSpace& space : spaces) {
     const std::string begin = space.Encode();
@@ -80,9 +80,9 @@ absl::Status DropBucketsBefore(rocksdb::DB& db, int64_t before_ns) {
     RETURN_IF_ERROR(FromRocks(
         rocksdb::DeleteFilesInRange(&db, db.DefaultColumnFamily(), &begin_slice, &end_slice, false),
         "drop old buckets"));
-    RETURN_IF_ERROR(
-        FromRocks(db.DeleteRange(rocksdb::WriteOptions(), db.DefaultColumnFamily(), begin, end),
-                  "drop old buckets"));
+    rocksdb::WriteBatch drop;
+    drop.DeleteRange(begin, end);
+    RETURN_IF_ERROR(write(drop, /*flush=*/true));
     rocksdb::CompactRangeOptions compact;
     compact.exclusive_manual_compaction = false;
     RETURN_IF_ERROR(
@@ -92,16 +92,18 @@ absl::Status DropBucketsBefore(rocksdb::DB& db, int64_t before_ns) {
 }
 
 absl::Status DropOldBuckets(rocksdb::DB& db, int64_t horizon_ns, uint64_t max_bytes,
-                            const std::function<uint64_t()>& bytes_on_disk) {
+                            const std::function<uint64_t()>& bytes_on_disk,
+                            const RetentionWrite& write) {
   // A bucket is wholly older when it ends before the horizon, whatever its length.
   if (horizon_ns > INT64_MIN + kLongestBucketNs) {
-    RETURN_IF_ERROR(DropBucketsBefore(db, horizon_ns - kLongestBucketNs));
+    RETURN_IF_ERROR(DropBucketsBefore(db, horizon_ns - kLongestBucketNs, write));
   }
   // Data in memory cannot be dropped by files; what is left of the write-ahead log goes with it.
   bool flushed = false;
   while (bytes_on_disk() > max_bytes) {
     if (!flushed) {
-      RETURN_IF_ERROR(FromRocks(db.Flush(rocksdb::FlushOptions()), "flush the store"));
+      rocksdb::WriteBatch nothing;
+      RETURN_IF_ERROR(write(nothing, /*flush=*/true));
       flushed = true;
       continue;
     }
@@ -109,12 +111,13 @@ absl::Status DropOldBuckets(rocksdb::DB& db, int64_t horizon_ns, uint64_t max_by
     if (!oldest) break;
     LOG(INFO) << "store is larger than " << max_bytes << " bytes: dropping records from "
               << absl::FormatTime(absl::FromUnixNanos(oldest->bucket_start_ns));
-    RETURN_IF_ERROR(DropBucketsBefore(db, oldest->bucket_start_ns + 1));
+    RETURN_IF_ERROR(DropBucketsBefore(db, oldest->bucket_start_ns + 1, write));
   }
   return absl::OkStatus();
 }
 
-absl::Status DropOldAddresses(rocksdb::DB& db, int64_t horizon_ns, size_t max_rows) {
+absl::Status DropOldAddresses(rocksdb::DB& db, int64_t horizon_ns, size_t max_rows,
+                              const RetentionWrite& write) {
   const std::string begin(1, static_cast<char>(Table::kAddresses));
   rocksdb::WriteBatch drop;
   std::vector<std::pair<int64_t, std::string>> kept;
@@ -142,7 +145,7 @@ absl::Status DropOldAddresses(rocksdb::DB& db, int64_t horizon_ns, size_t max_ro
     for (auto it = kept.begin(); it != excess; ++it) drop.Delete(it->second);
   }
   if (drop.Count() == 0) return absl::OkStatus();
-  return FromRocks(db.Write(rocksdb::WriteOptions(), &drop), "drop old addresses");
+  return write(drop, /*flush=*/false);
 }
 
 }  // namespace kindling::storage

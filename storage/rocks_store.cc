@@ -1,13 +1,16 @@
 #include "storage/rocks_store.h"
 
+#include <fcntl.h>
 #include <glog/logging.h>
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <map>
@@ -16,10 +19,13 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
+#include "base/errno_status.h"
 #include "base/status_macros.h"
+#include "base/unique_fd.h"
 #include "storage/address_rows.h"
 #include "storage/batch_blocks.h"
 #include "storage/keys.h"
+#include "storage/rocks_log.h"
 #include "storage/rocks_retention.h"
 #include "storage/rocks_scan.h"
 #include "storage/rocks_status.h"
@@ -66,9 +72,10 @@ rocksdb::Options DatabaseOptions(const RocksStoreOptions& options) {
   out.max_bytes_for_level_base = 4 * out.write_buffer_size;
   out.max_total_wal_size = 2 * out.write_buffer_size;
   out.max_background_jobs = 2;
+  // RocksDB's own attempts to go on after a failed write abort in Debian's build, which asserts.
+  out.max_bgerror_resume_count = 0;
   out.max_open_files = 512;
-  out.keep_log_file_num = 2;
-  out.max_log_file_size = 1 << 20;
+  out.info_log = MakeRocksLogger();
   out.max_manifest_file_size = 4 << 20;
   out.manifest_preallocation_size = 64 << 10;
   // What was synced is whole; a record torn by a crash ends the log.
@@ -98,6 +105,21 @@ absl::Status CheckDirectory(const std::string& directory) {
   return absl::OkStatus();
 }
 
+// What opening a database needs, roughly: new log and manifest files.
+constexpr size_t kRecoveryRoomBytes = 2 << 20;
+
+// RESOURCE_EXHAUSTED unless the directory has room for kRecoveryRoomBytes.
+absl::Status TryWriting(const std::string& directory) {
+  const std::string path = directory + "/room.tmp";
+  const base::UniqueFd fd(::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600));
+  if (!fd.valid()) return base::ErrnoStatus(errno, "open " + path);
+  const std::string block(kRecoveryRoomBytes, 'x');
+  const ssize_t written = ::write(fd.get(), block.data(), block.size());
+  ::unlink(path.c_str());
+  if (written == static_cast<ssize_t>(block.size())) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrFormat("store %s: the disk is full", directory));
+}
+
 class RocksStore final : public Store {
  public:
   RocksStore(const RocksStoreOptions& options, std::unique_ptr<rocksdb::DB> db)
@@ -110,6 +132,7 @@ class RocksStore final : public Store {
   absl::StatusOr<std::vector<Durable>> DurableSequences(std::string_view agent_id) override;
   absl::StatusOr<ScanReport> Scan(const ScanPlan& plan,
                                   const std::function<bool(const model::Batch&)>& visit) override {
+    absl::ReaderMutexLock lock(&db_mu_);
     return ScanBlocks(*db_, plan, visit);
   }
   absl::Status Retain(int64_t now_ns) override;
@@ -121,23 +144,38 @@ class RocksStore final : public Store {
   using Sequences = std::map<std::pair<std::string, uint64_t>, uint64_t>;
 
   absl::Status CheckRoom() const;
-  absl::StatusOr<uint64_t> DurableSequence(const model::BatchId& id, const Sequences& new_ones);
+  absl::StatusOr<uint64_t> DurableSequence(const model::BatchId& id, const Sequences& new_ones)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  // The only way to write. The failure of one write forbids all others.
+  absl::Status Write(rocksdb::WriteBatch& write, bool sync, bool flush)
+      ABSL_SHARED_LOCKS_REQUIRED(db_mu_) ABSL_LOCKS_EXCLUDED(write_mu_);
+  // Makes writing possible again after a failure; RESOURCE_EXHAUSTED as long as there is no room.
+  absl::Status Recover() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) ABSL_LOCKS_EXCLUDED(db_mu_);
+  absl::Status AppendNew(const std::vector<model::Batch>& batches)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   void AddTo(rocksdb::WriteBatch& write, const model::Batch& batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status LoadAddresses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void LoadAddresses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
 
   const RocksStoreOptions options_;
   const int64_t bucket_ns_;
-  const std::unique_ptr<rocksdb::DB> db_;
   std::string id_;
 
+  // Taken in this order.
   absl::Mutex mu_;  // one append at a time
+  // Shared while the database is in use, exclusive while it is replaced.
+  mutable absl::Mutex db_mu_;
+  absl::Mutex write_mu_;  // one write at a time
+
+  std::unique_ptr<rocksdb::DB> db_ ABSL_GUARDED_BY(db_mu_);  // never null
   LatestAddresses latest_ ABSL_GUARDED_BY(mu_);
-  bool write_failed_ ABSL_GUARDED_BY(mu_) = false;
+  bool write_failed_ ABSL_GUARDED_BY(write_mu_) = false;
   absl::Mutex retain_mu_;
 };
 
 absl::Status RocksStore::Initialise() {
+  absl::MutexLock lock(&mu_);
+  absl::ReaderMutexLock db_lock(&db_mu_);
   std::string format;
   const rocksdb::Status read =
       db_->Get(rocksdb::ReadOptions(), MetaKey{"format"}.Encode(), &format);
@@ -154,9 +192,7 @@ absl::Status RocksStore::Initialise() {
     id_ = RandomId();
     write.Put(MetaKey{"format"}.Encode(), absl::StrFormat("%d", kFormat));
     write.Put(MetaKey{"store_id"}.Encode(), id_);
-    rocksdb::WriteOptions synced;
-    synced.sync = true;
-    return FromRocks(db_->Write(synced, &write), "write to the new store");
+    return Write(write, /*sync=*/true, /*flush=*/false);
   }
   if (!read.ok()) return OpenFault(read, options_.directory);
   int number = 0;
@@ -172,11 +208,11 @@ absl::Status RocksStore::Initialise() {
   }
   const rocksdb::Status id = db_->Get(rocksdb::ReadOptions(), MetaKey{"store_id"}.Encode(), &id_);
   if (!id.ok()) return OpenFault(id, options_.directory);
-  absl::MutexLock lock(&mu_);
-  return LoadAddresses();
+  LoadAddresses();
+  return absl::OkStatus();
 }
 
-absl::Status RocksStore::LoadAddresses() {
+void RocksStore::LoadAddresses() {
   latest_.Clear();
   const std::string prefix(1, static_cast<char>(Table::kAddresses));
   const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(rocksdb::ReadOptions()));
@@ -188,7 +224,6 @@ absl::Status RocksStore::LoadAddresses() {
     }
   }
   // What cannot be read is reported by scans; here it only means that a row is written once more.
-  return absl::OkStatus();
 }
 
 absl::Status RocksStore::CheckRoom() const {
@@ -223,9 +258,52 @@ void RocksStore::AddTo(rocksdb::WriteBatch& write, const model::Batch& batch) {
   }
 }
 
+absl::Status RocksStore::Write(rocksdb::WriteBatch& write, bool sync, bool flush) {
+  absl::MutexLock lock(&write_mu_);
+  if (write_failed_) return absl::ResourceExhaustedError("an earlier write to the store failed");
+  rocksdb::WriteOptions options;
+  options.sync = sync;
+  rocksdb::Status status = db_->Write(options, &write);
+  if (status.ok() && flush) status = db_->Flush(rocksdb::FlushOptions());
+  write_failed_ = !status.ok();
+  return FromRocks(status, "write to the store");
+}
+
+absl::Status RocksStore::Recover() {
+  {
+    absl::MutexLock lock(&write_mu_);
+    if (!write_failed_) return absl::OkStatus();
+  }
+  // Opening writes a little: not before there is room for it.
+  RETURN_IF_ERROR(TryWriting(options_.directory));
+  absl::WriterMutexLock lock(&db_mu_);
+  absl::MutexLock write_lock(&write_mu_);
+  db_.reset();
+  rocksdb::DB* raw = nullptr;
+  const rocksdb::Options options = DatabaseOptions(options_);
+  rocksdb::Status opened = rocksdb::DB::Open(options, options_.directory, &raw);
+  write_failed_ = !opened.ok();
+  if (!opened.ok()) {
+    LOG(ERROR) << "store: " << OpenFault(opened, options_.directory);
+    opened = rocksdb::DB::OpenForReadOnly(options, options_.directory, &raw);
+  }
+  // What was readable a moment ago no longer is: only a new start can tell the reason.
+  CHECK(opened.ok()) << OpenFault(opened, options_.directory);
+  db_.reset(raw);
+  if (write_failed_) return absl::ResourceExhaustedError("the store can be read only");
+  LOG(INFO) << "store: writing goes on";
+  return absl::OkStatus();
+}
+
 absl::Status RocksStore::Append(const std::vector<model::Batch>& batches) {
   absl::MutexLock lock(&mu_);
   RETURN_IF_ERROR(CheckRoom());
+  RETURN_IF_ERROR(Recover());
+  absl::ReaderMutexLock db_lock(&db_mu_);
+  return AppendNew(batches);
+}
+
+absl::Status RocksStore::AppendNew(const std::vector<model::Batch>& batches) {
   rocksdb::WriteBatch write;
   Sequences sequences;
   std::vector<const model::Batch*> added;
@@ -247,18 +325,7 @@ absl::Status RocksStore::Append(const std::vector<model::Batch>& batches) {
     write.Put(SequenceKey{run.first, run.second}.Encode(), SequenceValue(sequence));
   }
 
-  if (write_failed_) {
-    // RocksDB refuses writes after one has failed until it is told to try again.
-    RETURN_IF_ERROR(FromRocks(db_->Resume(), "resume writing to the store"));
-    write_failed_ = false;
-  }
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  const rocksdb::Status written = db_->Write(synced, &write);
-  if (!written.ok()) {
-    write_failed_ = true;
-    return FromRocks(written, "write to the store");
-  }
+  RETURN_IF_ERROR(Write(write, /*sync=*/true, /*flush=*/false));
   for (const model::Batch* batch : added) {
     for (const model::AddressBinding& row : batch->addresses) {
       latest_.Remember(KeyOf(row, batch->tenant, batch->cluster).Encode(), AddressValue(row),
@@ -270,6 +337,7 @@ absl::Status RocksStore::Append(const std::vector<model::Batch>& batches) {
 
 absl::StatusOr<std::vector<Store::Durable>> RocksStore::DurableSequences(
     std::string_view agent_id) {
+  absl::ReaderMutexLock lock(&db_mu_);
   std::vector<Durable> out;
   const std::string prefix = SequenceKey::Prefix(agent_id);
   const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(rocksdb::ReadOptions()));
@@ -287,11 +355,24 @@ absl::StatusOr<std::vector<Store::Durable>> RocksStore::DurableSequences(
 absl::Status RocksStore::Retain(int64_t now_ns) {
   absl::MutexLock lock(&retain_mu_);
   const int64_t horizon_ns = now_ns - options_.max_age_ns;
-  RETURN_IF_ERROR(
-      DropOldBuckets(*db_, horizon_ns, options_.max_bytes, [this] { return ApproximateBytes(); }));
+  {
+    absl::MutexLock append_lock(&mu_);
+    RETURN_IF_ERROR(Recover());
+  }
+  {
+    // Appends go on beside it.
+    absl::ReaderMutexLock db_lock(&db_mu_);
+    const auto write =
+        [this](rocksdb::WriteBatch& batch, bool flush)
+            ABSL_NO_THREAD_SAFETY_ANALYSIS { return Write(batch, /*sync=*/false, flush); };
+    RETURN_IF_ERROR(DropOldBuckets(
+        *db_, horizon_ns, options_.max_bytes, [this] { return ApproximateBytes(); }, write));
+    RETURN_IF_ERROR(DropOldAddresses(*db_, horizon_ns, kMaxAddressRows, write));
+  }
   absl::MutexLock append_lock(&mu_);
-  RETURN_IF_ERROR(DropOldAddresses(*db_, horizon_ns, kMaxAddressRows));
-  return LoadAddresses();
+  absl::ReaderMutexLock db_lock(&db_mu_);
+  LoadAddresses();
+  return absl::OkStatus();
 }
 
 uint64_t RocksStore::ApproximateBytes() const {
@@ -307,6 +388,7 @@ uint64_t RocksStore::ApproximateBytes() const {
 }
 
 int64_t RocksStore::OldestNs() const {
+  absl::ReaderMutexLock lock(&db_mu_);
   const absl::StatusOr<std::optional<OldestBlock>> oldest = FindOldest(*db_);
   return oldest.ok() && *oldest ? (*oldest)->first_ns : 0;
 }

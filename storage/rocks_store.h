@@ -23,8 +23,11 @@ struct RocksStoreOptions {
 //
 // Threads: safe from any. Appends run one at a time; scans run beside them.
 // Lifetime: every Scan must have returned before the store is destroyed.
-// Failure: FAILED_PRECONDITION the store was written by a newer version, or another process has it
-//          open; DATA_LOSS it is damaged; the message is one line and says what to do.
+// Failure: after a write has failed, nothing is written until there is room again and the database
+// has
+//          been opened anew; reads go on meanwhile. Errors of opening: FAILED_PRECONDITION the
+//          store was written by a newer version, or another process has it open; DATA_LOSS it is
+//          damaged; the message is one line and says what to do.
 absl::StatusOr<std::unique_ptr<Store>> OpenRocksStore(const RocksStoreOptions& options);
 
 // Length of a time bucket for a byte cap: retention drops whole buckets, so a small store has short

@@ -1,0 +1,26 @@
+// Any bytes: a key that is parsed is encoded to the same bytes again.
+
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "storage/keys.h"
+
+namespace {
+
+template <typename Key>
+void Check(std::string_view bytes) {
+  const auto key = Key::Parse(bytes);
+  if (key && key->Encode() != bytes) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  Check<kindling::storage::MetaKey>(bytes);
+  Check<kindling::storage::SequenceKey>(bytes);
+  Check<kindling::storage::BlockKey>(bytes);
+  Check<kindling::storage::AddressKey>(bytes);
+  return 0;
+}
