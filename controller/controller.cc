@@ -15,9 +15,12 @@
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "base/http_server.h"
+#include "base/metrics.h"
 #include "base/read_file.h"
 #include "base/status_macros.h"
 #include "controller/access/caller.h"
+#include "controller/controller_metrics.h"
 #include "controller/fleet/agent_registry.h"
 #include "controller/ingest/committer.h"
 #include "controller/ingest/ingest_service.h"
@@ -70,6 +73,7 @@ class Controller::Parts {
         query_({*store_, registry_, clock}, access_) {}
 
   absl::Status Listen(const ControllerOptions& options);
+  absl::Status ServeMetrics(const std::string& listen);
   void StartRetention() {
     retention_ = std::thread([this] { Retain(); });
   }
@@ -87,6 +91,8 @@ class Controller::Parts {
   Committer committer_;
   IngestService ingest_;
   QueryService query_;
+  base::Metrics metrics_;
+  std::unique_ptr<base::HttpServer> metrics_server_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::thread retention_;
@@ -128,6 +134,24 @@ absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status Controller::Parts::ServeMetrics(const std::string& listen) {
+  if (listen.empty()) return absl::OkStatus();
+  AddControllerMetrics(metrics_, *store_, committer_, ingest_, registry_);
+  const auto text = [this] {
+    return base::HttpResponse{.content_type = std::string(base::MetricsText::kContentType),
+                              .body = metrics_.Text()};
+  };
+  absl::StatusOr<std::unique_ptr<base::HttpServer>> started =
+      base::HttpServer::Start({.listen = listen}, {{"/metrics", text}});
+  if (!started.ok()) {
+    return absl::Status(
+        started.status().code(),
+        absl::StrFormat("metrics_listen: %s", std::string(started.status().message())));
+  }
+  metrics_server_ = *std::move(started);
+  return absl::OkStatus();
+}
+
 void Controller::Parts::Retain() {
   while (!stop_.WaitForNotificationWithTimeout(kRetainInterval)) {
     const absl::Status status = store_->Retain(clock_.WallNs());
@@ -137,6 +161,7 @@ void Controller::Parts::Retain() {
 
 void Controller::Parts::Shutdown() {
   if (!stop_.HasBeenNotified()) stop_.Notify();
+  metrics_server_.reset();
   if (server_ != nullptr) {
     server_->GetHealthCheckService()->SetServingStatus(false);
     if (!ingest_.Drain(kDrainTimeout)) LOG(WARNING) << "some streams did not end in time";
@@ -154,6 +179,7 @@ absl::StatusOr<std::unique_ptr<Controller>> Controller::Start(const ControllerOp
                                             .max_bytes = options.max_bytes,
                                             .max_age_ns = options.max_age_ns}));
   auto parts = std::make_unique<Parts>(options, clock, std::move(store));
+  RETURN_IF_ERROR(parts->ServeMetrics(options.metrics_listen));
   RETURN_IF_ERROR(parts->Listen(options));
   parts->StartRetention();
   return std::unique_ptr<Controller>(new Controller(std::move(parts)));

@@ -1,0 +1,167 @@
+#include "controller/ingest/committer.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/testing/status_matchers.h"
+#include "storage/store.h"
+
+namespace kindling::controller {
+namespace {
+
+// Remembers what was appended; can be made to wait and to fail.
+class FakeStore final : public storage::Store {
+ public:
+  absl::Status Append(const std::vector<model::Batch>& batches) override {
+    absl::MutexLock lock(&mu_);
+    ++calls_;
+    mu_.Await(absl::Condition(&open_));
+    if (!status_.ok()) return status_;
+    for (const auto& batch : batches) sequences_.push_back(batch.id.sequence);
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::vector<Durable>> DurableSequences(std::string_view) override {
+    return std::vector<Durable>();
+  }
+  absl::StatusOr<storage::ScanReport> Scan(
+      const storage::ScanPlan&, const std::function<bool(const model::Batch&)>&) override {
+    return storage::ScanReport();
+  }
+  absl::Status Retain(int64_t) override { return absl::OkStatus(); }
+  const std::string& id() const override { return id_; }
+  uint64_t ApproximateBytes() const override { return 0; }
+  int64_t OldestNs() const override { return 0; }
+
+  void SetOpen(bool open) {
+    absl::MutexLock lock(&mu_);
+    open_ = open;
+  }
+  void SetStatus(absl::Status status) {
+    absl::MutexLock lock(&mu_);
+    status_ = std::move(status);
+  }
+  void AwaitCall(int number) {
+    absl::MutexLock lock(&mu_);
+    const auto called = [&] { return calls_ >= number; };
+    mu_.Await(absl::Condition(&called));
+  }
+  std::vector<uint64_t> sequences() {
+    absl::MutexLock lock(&mu_);
+    return sequences_;
+  }
+  int calls() {
+    absl::MutexLock lock(&mu_);
+    return calls_;
+  }
+
+ private:
+  absl::Mutex mu_;
+  bool open_ = true;
+  int calls_ = 0;
+  absl::Status status_;
+  std::vector<uint64_t> sequences_;
+  std::string id_ = "fake";
+};
+
+model::Batch BatchOf(uint64_t sequence) {
+  model::Batch batch;
+  batch.id.sequence = sequence;
+  return batch;
+}
+
+// Collects what became of submitted batches.
+struct Results {
+  absl::Mutex mu;
+  std::vector<absl::Status> statuses;
+
+  Committer::Done Done() {
+    return [this](const absl::Status& status) {
+      absl::MutexLock lock(&mu);
+      statuses.push_back(status);
+    };
+  }
+  void Await(size_t count) {
+    absl::MutexLock lock(&mu);
+    const auto all = [&] { return statuses.size() >= count; };
+    mu.Await(absl::Condition(&all));
+  }
+};
+
+TEST(CommitterTest, WhatArrivesDuringACommitGoesTogetherIntoTheNext) {
+  FakeStore store;
+  store.SetOpen(false);
+  Results results;
+  Committer committer(store, {.gather = absl::ZeroDuration()});
+  const auto lane = std::make_shared<Committer::Lane>();
+  ASSERT_OK(committer.Submit(lane, BatchOf(1), 1, results.Done()));
+  store.AwaitCall(1);
+  std::vector<uint64_t> in_order = {1};
+  for (uint64_t i = 2; i <= 20; ++i) {
+    ASSERT_OK(committer.Submit(lane, BatchOf(i), 1, results.Done()));
+    in_order.push_back(i);
+  }
+  store.SetOpen(true);
+  results.Await(20);
+  EXPECT_EQ(store.calls(), 2);
+  EXPECT_EQ(store.sequences(), in_order);
+  EXPECT_EQ(committer.counters().batches, 20);
+  EXPECT_EQ(committer.counters().pending_bytes, 0);
+}
+
+TEST(CommitterTest, AfterAFailureTheLaterBatchesOfTheStreamFailToo) {
+  FakeStore store;
+  store.SetOpen(false);
+  store.SetStatus(absl::ResourceExhaustedError("disk full"));
+  Results failing;
+  Results other;
+  Committer committer(store, {.gather = absl::ZeroDuration()});
+  const auto lane = std::make_shared<Committer::Lane>();
+  ASSERT_OK(committer.Submit(lane, BatchOf(1), 1, failing.Done()));
+  store.AwaitCall(1);
+  store.SetOpen(true);
+  failing.Await(1);
+  store.SetStatus(absl::OkStatus());
+  ASSERT_OK(committer.Submit(lane, BatchOf(2), 1, failing.Done()));
+  ASSERT_OK(committer.Submit(std::make_shared<Committer::Lane>(), BatchOf(3), 1, other.Done()));
+  failing.Await(2);
+  other.Await(1);
+  EXPECT_TRUE(absl::IsResourceExhausted(failing.statuses[0]));
+  EXPECT_FALSE(failing.statuses[1].ok());
+  EXPECT_OK(other.statuses[0]);
+  EXPECT_EQ(store.sequences(), std::vector<uint64_t>{3});
+}
+
+TEST(CommitterTest, MoreThanTheLimitIsRefused) {
+  FakeStore store;
+  store.SetOpen(false);
+  Results results;
+  Committer committer(store, {.max_pending_bytes = 100, .gather = absl::ZeroDuration()});
+  const auto lane = std::make_shared<Committer::Lane>();
+  ASSERT_OK(committer.Submit(lane, BatchOf(1), 60, results.Done()));
+  EXPECT_TRUE(absl::IsResourceExhausted(committer.Submit(lane, BatchOf(2), 60, results.Done())));
+  ASSERT_OK(committer.Submit(lane, BatchOf(3), 40, results.Done()));
+  EXPECT_EQ(committer.counters().refused, 1);
+  store.SetOpen(true);
+  results.Await(2);
+}
+
+TEST(CommitterTest, TheDestructorCommitsWhatWasSubmitted) {
+  FakeStore store;
+  Results results;
+  {
+    Committer committer(store, {.gather = absl::Hours(1)});
+    const auto lane = std::make_shared<Committer::Lane>();
+    for (uint64_t i = 1; i <= 5; ++i) {
+      ASSERT_OK(committer.Submit(lane, BatchOf(i), 1, results.Done()));
+    }
+  }
+  EXPECT_EQ(results.statuses.size(), 5);
+  EXPECT_EQ(store.sequences().size(), 5);
+}
+
+}  // namespace
+}  // namespace kindling::controller
