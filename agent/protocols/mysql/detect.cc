@@ -71,6 +71,27 @@ Match DetectCommand(std::span<const std::byte> payload, uint32_t length) {
   }
 }
 
+// Commands that say little, but are the whole of what the client sent: a connection of a pool that
+// was open before anyone looked begins with one as often as not.
+bool IsBareCommand(std::span<const std::byte> payload, uint32_t length) {
+  if (payload.size() != length) return false;
+  const std::string_view text = base::AsText(payload.subspan(1));
+  switch (static_cast<CommandCode>(payload[0])) {
+    case CommandCode::kPing:
+    case CommandCode::kStatistics:
+    case CommandCode::kResetConnection:
+      return text.empty();
+    case CommandCode::kInitDb:
+      return !text.empty() && text.size() <= 64 &&
+             std::all_of(text.begin(), text.end(), [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                      c == '_' || c == '-' || c == '$';
+             });
+    default:
+      return false;
+  }
+}
+
 // The server's refusal of a connection: too many of them, or a host that may not.
 Match DetectRefusal(std::span<const std::byte> payload, uint32_t length) {
   static constexpr uint16_t kCodes[] = {1040, 1129, 1130, 1203};
@@ -111,9 +132,11 @@ Match Detect(std::span<const std::byte> head, model::Transport transport) {
   base::ByteReader reader(head);
   const uint32_t length = reader.U24Le();
   const uint8_t sequence = reader.U8();
-  if (sequence != 0 || length < 2 || length > kMaxFirstPayloadBytes) return Match::kNo;
+  if (sequence != 0 || length < 1 || length > kMaxFirstPayloadBytes) return Match::kNo;
   const std::span<const std::byte> payload = head.subspan(kHeaderBytes);
   if (payload.empty()) return Match::kNeedMore;
+  if (IsBareCommand(payload, length)) return Match::kRequest;
+  if (length < 2) return Match::kNo;
   switch (static_cast<uint8_t>(payload[0])) {
     case 0x0a:
       return DetectGreeting(payload, length);

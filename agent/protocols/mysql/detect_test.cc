@@ -37,13 +37,16 @@ TEST(DetectMysqlTest, KnowsStatementsOfConnectionsFoundOpen) {
   EXPECT_EQ(Of(Command("\3\0\1COMMIT"s)), Match::kRequest);
   EXPECT_EQ(Of(Command("\x16INSERT INTO t VALUES (?)")), Match::kRequest);
   EXPECT_EQ(Of(Command("\x17\5\0\0\0\0\1\0\0\0"s)), Match::kRequest);
+  EXPECT_EQ(Of(Command("\x0e")), Match::kRequest) << "a ping and nothing else";
+  EXPECT_EQ(Of(Command("\2shop")), Match::kRequest);
   EXPECT_EQ(Of("\xff\1\0\0\3UPDATE t SET a = "s), Match::kRequest) << "cut by the capture";
 }
 
 TEST(DetectMysqlTest, IsNotSureOfLittle) {
   for (const std::string& little :
-       {Command("\x0e"), Command("\1"), Command("\3SELECTED"), Command("\3xyzzy x"),
-        Command("\x17\5\0\0\0\0\2\0\0\0"s), "\7\0\0\1\0\0\0\2\0\0\0"s,
+       {Command("\1"), Command("\x0e") + "x", Command("\x0e").substr(0, 4), Command("\2a b"),
+        Command("\3SELECTED"), Command("\3xyzzy x"), Command("\x17\5\0\0\0\0\2\0\0\0"s),
+        "\7\0\0\1\0\0\0\2\0\0\0"s,
         Command("\x0a"
                 "5.5.5")}) {
     const Match match = Of(little);
