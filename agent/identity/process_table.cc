@@ -31,7 +31,29 @@ ProcessTable::Process& ProcessTable::Find(uint32_t tgid) {
     Rename(tgid, process, 0);
     return process;
   }
+  if (slot->inherited) {
+    slot->inherited = false;
+    Process& process = *slot;
+    if (ProcessFacts facts = reader_.Read(tgid); facts.found) {
+      process.facts = std::move(facts);
+      Rename(tgid, process, 0);
+    }
+    return process;
+  }
   return *slot;
+}
+
+// A server may fork a process for one connection, which is gone before it can be read.
+void ProcessTable::OnFork(const TaskEvent& event) {
+  processes_.erase(event.tgid);  // a reused pid
+  const auto parent = processes_.find(event.parent_tgid);
+  if (parent == processes_.end() || processes_.size() >= options_.max_processes) return;
+  auto child = std::make_unique<Process>();
+  child->facts = parent->second->facts;
+  child->facts.parent_tgid = event.parent_tgid;
+  child->workload = parent->second->workload;
+  child->inherited = true;
+  processes_[event.tgid] = std::move(child);
 }
 
 const ProcessTable::Process& ProcessTable::Get(uint32_t tgid) { return Find(tgid); }
@@ -84,7 +106,7 @@ void ProcessTable::OnTask(const TaskEvent& event) {
       break;
     }
     case TaskEventKind::kFork:
-      processes_.erase(event.tgid);  // a reused pid; read again when it does something
+      OnFork(event);
       break;
     case TaskEventKind::kFound:
       Find(event.tgid);

@@ -30,6 +30,8 @@ class ProcessTable {
     std::set<uint16_t> udp_ports;
     std::set<std::string> unix_paths;
     int64_t exited_boot_ns = 0;  // 0: alive
+    // What its parent was when it forked, until it is read itself.
+    bool inherited = false;
   };
 
   // `reader` must outlive this. `own_cgroup`: the agent's.
@@ -52,6 +54,7 @@ class ProcessTable {
 
  private:
   Process& Find(uint32_t tgid);
+  void OnFork(const TaskEvent& event);
   void Rename(uint32_t tgid, Process& process, int depth);
 
   const Options options_;

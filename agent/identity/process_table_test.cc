@@ -56,6 +56,27 @@ TEST_F(ProcessTableTest, AShortLivedProcessIsNamedByTheKernel) {
   EXPECT_EQ(table.Get(77).workload.name, "dig");
 }
 
+TEST_F(ProcessTableTest, AShortLivedForkIsNamedAsItsParent) {
+  reader.processes[10] = Program("/usr/sbin/dnsmasq");
+  Listen(10, 53);
+  table.OnTask({.kind = TaskEventKind::kFork, .tgid = 11, .parent_tgid = 10});
+  EXPECT_EQ(table.Get(11).workload.name, "dnsmasq:53");
+  // Of one whose parent is not known there is nothing to say.
+  table.OnTask({.kind = TaskEventKind::kFork, .tgid = 13, .parent_tgid = 12});
+  EXPECT_EQ(table.Get(13).workload.name, "unknown");
+}
+
+TEST_F(ProcessTableTest, AForkThatLivesIsReadItself) {
+  reader.processes[10] = Program("/bin/sh");
+  table.Get(10);
+  table.OnTask({.kind = TaskEventKind::kFork, .tgid = 11, .parent_tgid = 10});
+  reader.processes[11] = Program("/srv/shop", 10);  // its exec was not seen
+  EXPECT_EQ(table.Get(11).workload.name, "shop");
+  table.OnTask({.kind = TaskEventKind::kFork, .tgid = 11, .parent_tgid = 12});
+  reader.processes[11] = Program("/usr/bin/curl", 12);  // the pid was given again
+  EXPECT_EQ(table.Get(11).workload.name, "curl");
+}
+
 TEST_F(ProcessTableTest, ExitedProcessesLingerThenGo) {
   reader.processes[10] = Program("/usr/bin/curl");
   table.Get(10);
