@@ -145,10 +145,10 @@ class Kindling:
             str(self.programs.agent), "replay", str(recording), "--time", "shift",
             "--config", str(config)], timeout_s=300)
 
-    def edges(self) -> dict[str, Any]:
+    def edges(self, *options: str) -> dict[str, Any]:
         done = subprocess.run(
             [str(self.programs.ctl), "--controller", self.address, "--since", "24h",
-             "-o", "json", "get", "edges"],
+             "-o", "json", "get", "edges", *options],
             capture_output=True, text=True, timeout=_QUERY_TIMEOUT_S, check=False)
         if done.returncode not in (0, 3):  # 3: a partial answer, which says so itself
             raise KindlingError(f"kindlingctl get edges: status {done.returncode}: "

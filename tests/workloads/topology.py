@@ -1,4 +1,4 @@
-"""Two test hosts: network namespaces joined by a veth pair, with resolver files of their own.
+"""Test hosts: two network namespaces joined by a veth pair, or one, with resolver files of their own.
 
 Names begin with the demo's own name, so that several demos live side by side; addresses exist only inside.
 Removal is the registry's (registry.py), which knows a namespace before it is made.
@@ -37,8 +37,7 @@ def _ip(*words: str) -> None:
         raise TopologyError(f"ip {' '.join(words)}: {done.stderr.strip()}")
 
 
-def create(entry: registry.Entry) -> tuple[Host, Host]:
-    hosts = (Host(f"{entry.name}-a", "10.77.0.1"), Host(f"{entry.name}-b", "10.77.0.2"))
+def _make(entry: registry.Entry, *hosts: Host) -> None:
     entry.namespaces = [host.namespace for host in hosts]
     entry.save()
     for host in hosts:
@@ -47,7 +46,19 @@ def create(entry: registry.Entry) -> tuple[Host, Host]:
         for name, text in _RESOLVER_FILES.items():
             (directory / name).write_text(text, encoding="utf-8")
         _ip("netns", "add", host.namespace)
-    a, b = hosts
+
+
+def create_one(entry: registry.Entry) -> Host:
+    """A host on its own, with nothing but loopback."""
+    host = Host(f"{entry.name}-a", "127.0.0.1")
+    _make(entry, host)
+    _ip("-n", host.namespace, "link", "set", "lo", "up")
+    return host
+
+
+def create(entry: registry.Entry) -> tuple[Host, Host]:
+    a, b = hosts = (Host(f"{entry.name}-a", "10.77.0.1"), Host(f"{entry.name}-b", "10.77.0.2"))
+    _make(entry, *hosts)
     # Both ends are made inside: no interface ever shows on the machine itself.
     _ip("link", "add", "eth0", "netns", a.namespace, "type", "veth",
         "peer", "name", "eth0", "netns", b.namespace)
