@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from procs import Child, Supervisor
+from procs import Child, ChildDied, Supervisor
 
 PROGRAMS = ("kindling-agent", "kindling-controller", "kindlingctl")
 DEFAULT_PORT = 7420
@@ -75,7 +75,20 @@ class Kindling:
     def start_controller(self) -> None:
         """At the default port if it is free, so that kindlingctl needs no --controller; when it is
         started again, at the same port and with the same store."""
-        self.address = self.address or f"127.0.0.1:{free_port(DEFAULT_PORT)}"
+        if self.address:
+            self._start_controller()
+            return
+        self.address = f"127.0.0.1:{free_port(DEFAULT_PORT)}"
+        try:
+            self._start_controller()
+        except ChildDied as error:
+            if "cannot listen" not in str(error):
+                raise
+            # Somebody else took the port in the meantime.
+            self.address = f"127.0.0.1:{free_port()}"
+            self._start_controller()
+
+    def _start_controller(self) -> None:
         config = _write_yaml(self._directory / "controller.yaml", {
             "listen": self.address,
             "data_directory": str(self._directory / "controller"),
@@ -84,7 +97,11 @@ class Kindling:
         })
         child = self._supervisor.spawn("kindling-controller", [str(self.programs.controller),
                                                                "--config", str(config)])
-        self._supervisor.wait_for_line(child, "ready:")
+        try:
+            self._supervisor.wait_for_line(child, "ready:")
+        except ChildDied:
+            self._supervisor.forget(child)
+            raise
         self._controller = child
 
     def agent_config(self, name: str, namespaces: list[str]) -> Path:
@@ -133,7 +150,7 @@ class Kindling:
 
     def start_recording(self, file: Path, namespaces: list[str]) -> Child:
         child = self._supervisor.spawn("kindling-agent-record", [
-            str(self.programs.agent), "record", "--out", str(file), "--config",
+            str(self.programs.agent), "record", "--raw", "--out", str(file), "--config",
             str(self.agent_config("recorded", namespaces))])
         self._supervisor.wait_for_line(child, "ready:")
         return child

@@ -159,6 +159,10 @@ class Supervisor:
         child.process.wait()
         self._children.remove(child)
 
+    def forget(self, child: Child) -> None:
+        """Ends a child that did not become ready, and no longer looks after it."""
+        self.stop([child], timeout_s=1.0)
+
     def stop_all(self) -> None:
         self.stop(list(reversed(self._children)), timeout_s=5.0)
 
