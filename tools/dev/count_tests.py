@@ -6,7 +6,7 @@ count_tests.py FOLDER, which holds
   checks   optional: one line `ok NAME` or `failed NAME` per check
 
 GoogleTest cases come from each test's test.xml, Python's from its log ("Ran 3 tests"); any other test is one case.
-A test that failed without a failed case (crash, time-out, build error) counts as one failed case.
+A test that failed without a failed case (crash, time-out) and a target that could not be built count as one failed case.
 """
 
 import json
@@ -77,6 +77,7 @@ def add_run(events, count):
     """Adds one build event file: the last attempt of every shard of every test."""
     results = {}
     summaries = {}
+    not_built = set()
     for line in events.read_text(errors="replace").splitlines():
         try:
             event = json.loads(line)
@@ -88,6 +89,9 @@ def add_run(events, count):
             results[(test["label"], test.get("shard", 1), test.get("run", 1))] = event.get("testResult", {})
         elif "testSummary" in key:
             summaries[key["testSummary"]["label"]] = event.get("testSummary", {}).get("overallStatus", "")
+        elif "targetCompleted" in key and event.get("aborted", {}).get("reason") != "SKIPPED":
+            if not event.get("completed", {}).get("success"):
+                not_built.add(key["targetCompleted"]["label"])
     for (label, _, _), result in sorted(results.items()):
         outputs = {output["name"]: _path(output["uri"]) for output in result.get("testActionOutput", []) if "uri" in output}
         good = result.get("status") == "PASSED"
@@ -102,6 +106,10 @@ def add_run(events, count):
         if not good or cases[1]:
             count.failures.append(label)
     ran = {label for label, _, _ in results}
+    for label in sorted(not_built - ran):
+        count.add(failed=1)
+        count.failures.append("%s (not built)" % label)
+    ran |= not_built
     for label, status in sorted(summaries.items()):
         if label not in ran and status != "PASSED":
             count.add(failed=1)

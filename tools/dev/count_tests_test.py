@@ -72,6 +72,15 @@ class CountTest(unittest.TestCase):
         })
         self.assertEqual(self.run_main(1), ("0 passed, 1 failed", 1))
 
+    def test_target_that_is_not_built(self):
+        self.add("//a:b", "FAILED", log="no")
+        self.events.append({"id": {"targetCompleted": {"label": "//a:b"}}, "completed": {}})
+        self.events.append({"id": {"targetCompleted": {"label": "//a:c"}}, "completed": {"success": True}})
+        self.events.append({"id": {"targetCompleted": {"label": "//a:d"}}, "completed": {}})
+        self.events.append({"id": {"targetCompleted": {"label": "//a:e"}}, "aborted": {"reason": "ANALYSIS_FAILURE"}})
+        self.events.append({"id": {"targetCompleted": {"label": "//a:f"}}, "aborted": {"reason": "SKIPPED"}})
+        self.assertEqual(self.run_main(1), ("0 passed, 3 failed", 1))
+
     def test_bazel_itself_failed(self):
         self.add("//a:b", "PASSED")
         self.assertEqual(self.run_main(2), ("1 passed, 1 failed", 1))
