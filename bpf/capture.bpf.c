@@ -28,10 +28,9 @@ static __always_inline int kd_socket_call(struct sock *sk, int ret, int flags, _
 		if (!c)
 			return 0;
 	}
-	if (flags & (MSG_PEEK | MSG_ERRQUEUE) || kd_current_is_self())
-		return 0;
 	task = bpf_get_current_task_btf();
-	if (task->flags & PF_KTHREAD)
+	if (flags & (MSG_PEEK | MSG_ERRQUEUE) || task->flags & PF_KTHREAD ||
+	    (__u32)task->tgid == kd_self_tgid)
 		return 0;
 	if (ret <= 0)
 		return kd_failed_call(c, task);

@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <glog/logging.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -188,6 +189,13 @@ absl::Status BpfCapture::FillScope() {
   for (uint32_t i = 0; i < scope_.cgroup_fds.size(); ++i) {
     const int fd = scope_.cgroup_fds[i].get();
     if (bpf_map_update_elem(cgroups_fd, &i, &fd, BPF_ANY) != 0) {
+      return base::ErrnoStatus(errno, "put a cgroup into the scope");
+    }
+    struct stat info {};
+    if (fstat(fd, &info) != 0) return base::ErrnoStatus(errno, "stat a cgroup of the scope");
+    const uint64_t id = info.st_ino;
+    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.kd_scope_cgroup_ids), &id, &one, BPF_ANY) !=
+        0) {
       return base::ErrnoStatus(errno, "put a cgroup into the scope");
     }
   }

@@ -12,12 +12,27 @@ struct kd_found {
 	};
 };
 
+#define KD_CGROUP_DEPTH 32
+
 /* As kd_current_in_scope(), for a task that an iterator meets. */
 static __always_inline int kd_found_task_in_scope(struct task_struct *task)
 {
+	struct cgroup *cgroup;
 	__u32 tgid = task->tgid;
 
-	return kd_scope_by_tgid && bpf_map_lookup_elem(&kd_scope_tgids, &tgid);
+	if (kd_scope_by_tgid && bpf_map_lookup_elem(&kd_scope_tgids, &tgid))
+		return 1;
+	if (!kd_scope_cgroup_count)
+		return 0;
+	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	for (__u32 i = 0; i < KD_CGROUP_DEPTH && cgroup; i++) {
+		__u64 id = BPF_CORE_READ(cgroup, kn, id);
+
+		if (bpf_map_lookup_elem(&kd_scope_cgroup_ids, &id))
+			return 1;
+		cgroup = (struct cgroup *)BPF_CORE_READ(cgroup, self.parent);
+	}
+	return 0;
 }
 
 /*

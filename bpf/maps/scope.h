@@ -30,3 +30,11 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(__u32));
 } kd_scope_cgroups SEC(".maps");
+
+/* Their ids, for tasks that an iterator meets. Written by user space before attaching. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KD_SCOPE_CGROUPS);
+	__type(key, __u64);
+	__type(value, __u8);
+} kd_scope_cgroup_ids SEC(".maps");

@@ -261,18 +261,24 @@ TEST_P(LifeTest, ScopeByCgroup) {
   ASSERT_EQ(mkdir(inner.c_str(), 0755), 0);
   const std::string path = "/tmp/kindling_scope_test." + std::to_string(getpid());
   {
+    const auto enter = [](const std::string& directory) {
+      const int fd = open((directory + "/cgroup.procs").c_str(), O_WRONLY);
+      return write(fd, "0", 1) == 1;
+    };
     Workload workload([&](const Workload::Gate& gate) {
+      if (!enter(inner)) return false;
+      const StreamPair before = ConnectedPair(AF_INET);
       gate.Wait();
-      if (!TalkOverAll(path, "foreign")) return false;
-      const int fd = open((inner + "/cgroup.procs").c_str(), O_WRONLY);
-      if (write(fd, "0", 1) != 1) return false;
-      return TalkOverAll(path, "ours");
+      if (!enter(mount)) return false;
+      if (!TalkOverAll(path, "foreign") || !enter(inner)) return false;
+      return TalkOverAll(path, "ours") && close(before.client) == 0;
     });
     KernelSourceOptions options = Options();
     options.scope.cgroups = {cgroup};
     ASSERT_NO_FATAL_FAILURE(Run(workload, options));
     EXPECT_THAT(recorder_.data, SizeIs(10));
     for (const RecordedData& event : recorder_.data) EXPECT_NE(event.payload, "foreign");
+    EXPECT_EQ(std::ranges::count(recorder_.opens, ConnOrigin::kFound, &ConnOpen::origin), 2);
   }
   EXPECT_EQ(rmdir(inner.c_str()), 0);
   EXPECT_EQ(rmdir(cgroup.c_str()), 0);
