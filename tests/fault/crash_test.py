@@ -1,4 +1,4 @@
-"""Kills an agent with SIGKILL in the middle of load: what was acknowledged is neither lost nor doubled.
+"""Kills agent and controller with SIGKILL in the middle of load: what was acknowledged is neither lost nor doubled.
 
 Needs root and BPF; fails without.
 """
@@ -8,7 +8,7 @@ import unittest
 
 import edges
 import registry
-from compare import key_of
+from compare import format_report, key_of
 from edges import EdgeKey
 from kindling import Programs
 from session import Demo
@@ -41,6 +41,15 @@ class CrashTest(unittest.TestCase):
 
         self.demo.run_load(rate=100, seconds=seconds, seed=5, each=each)
         self.assertEqual(left, [], "the load ended before every fault had come")
+
+    def test_controller_crashes(self) -> None:
+        """The agents keep what is not acknowledged and send it again: every count is exact."""
+        kindling = self.demo.kindling
+        self.load_with(18, {4: kindling.kill_controller, 6: kindling.start_controller,
+                            9: kindling.kill_controller, 9.1: kindling.start_controller,
+                            13: kindling.kill_controller, 14: kindling.start_controller})
+        report = self.demo.finish()
+        self.assertTrue(report.passed, format_report(report))
 
     def test_agent_crashes(self) -> None:
         """What the crashed agent had in memory is gone; what the controller had shown stays, once."""

@@ -18,7 +18,7 @@ import preflight
 import registry
 import topology
 from compare import format_report
-from kindling import KindlingError, Programs
+from kindling import DEFAULT_PORT, KindlingError, Programs
 from procs import ChildDied
 from replay import record, replay, write_json
 from session import Demo, keep_logs, live_view, say
@@ -47,7 +47,8 @@ def run(args: argparse.Namespace, entry: registry.Entry, up: Callable[[str], Non
     demo = Demo(args.programs, entry, {"hook": args.hook})
     try:
         demo.start_application()
-        demo.start_capture()
+        # Where people look, kindlingctl is to find it without --controller.
+        demo.start_capture(0 if once and not args.detached else DEFAULT_PORT)
         up(demo.kindling.address)
         if args.detached:
             demo.run_load(args.rate, args.seconds or _DETACHED_LIMIT_S, args.seed, lambda: None)

@@ -72,13 +72,14 @@ class Kindling:
         self._controller: Child | None = None
         self._agents: dict[str, Child] = {}
 
-    def start_controller(self) -> None:
-        """At the default port if it is free, so that kindlingctl needs no --controller; when it is
-        started again, at the same port and with the same store."""
+    def start_controller(self, wanted_port: int = 0) -> None:
+        """At the wanted port if it is free, else at any; when it is started again, at the same port
+        and with the same store. A port that everybody wants does not suit a controller that is to
+        be started again: another's may take it meanwhile, and hear this one's agents."""
         if self.address:
             self._start_controller()
             return
-        self.address = f"127.0.0.1:{free_port(DEFAULT_PORT)}"
+        self.address = f"127.0.0.1:{free_port(wanted_port)}"
         try:
             self._start_controller()
         except ChildDied as error:

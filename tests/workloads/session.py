@@ -44,8 +44,8 @@ class Demo:
         self.workload.start()
         self._before = self.workload.snapshot()
 
-    def start_capture(self) -> None:
-        self.kindling.start_controller()
+    def start_capture(self, wanted_port: int = 0) -> None:
+        self.kindling.start_controller(wanted_port)
         self.start_agents("host-a", "host-b")
 
     def start_agents(self, *names: str) -> None:
