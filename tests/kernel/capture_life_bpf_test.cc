@@ -186,6 +186,7 @@ TEST_P(LifeTest, StartsEndsAndCrashesOfProcesses) {
 bool TalkOverAll(const std::string& path, std::string_view request) {
   const StreamPair tcp = ConnectedPair(AF_INET);
   const StreamPair local = ConnectedPair(AF_UNIX, path);
+  unlink(path.c_str());  // the sockets keep the name
   const int udp = BoundUdp(AF_INET);
   char bytes[64];
   return Exchange(tcp.client, tcp.server, request) &&
