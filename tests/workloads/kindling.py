@@ -45,6 +45,7 @@ class Programs:
 def free_port(wanted: int = 0) -> int:
     """The wanted port of the loopback address if it is free, else any that is."""
     with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the controller will
         try:
             sock.bind(("127.0.0.1", wanted))
         except OSError:
