@@ -98,6 +98,19 @@ bool IsChunkSize(std::string_view line) {
                      [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; });
 }
 
+// Where in a line that began as a body a message's first line begins; 0 when it does not.
+size_t FindHead(std::string_view line) {
+  const size_t version = line.find("HTTP/1.");
+  if (version == std::string_view::npos || version == 0) return 0;
+  if (line[version - 1] != ' ') return version;  // a status line
+  for (const std::string_view method :
+       {"GET /", "POST /", "PUT /", "DELETE /", "PATCH /", "HEAD /"}) {
+    const size_t at = line.rfind(method, version);
+    if (at != std::string_view::npos) return at;
+  }
+  return 0;
+}
+
 void MaskRequestLine(Bytes line, bool is_whole) {
   const size_t target = Text(line).find(' ');
   if (target == std::string_view::npos) return;
@@ -188,16 +201,21 @@ void PayloadMasker::MaskHttp(std::span<std::byte> rest, Position& at) {
     const bool goes_on = at.in_line;
     const bool was_plain = at.is_plain;
     bool is_whole = false;
-    const Bytes line = TakeLine(rest, &is_whole);
-    const std::string_view text = Text(line);
-    at.in_line = !is_whole && !line.empty();  // the '\r' of an empty line alone is no line yet
+    Bytes line = TakeLine(rest, &is_whole);
+    std::string_view text = Text(line);
     if (goes_on && at.name.empty()) {
-      at.is_plain = was_plain;
+      at.in_line = !is_whole;
       was_plain ? MaskDigits(line) : MaskAll(line);
       continue;
     }
     const std::string begun = std::exchange(at.name, {});
     at.is_plain = false;
+    if (!at.in_head) {  // a body need not end with a line
+      const size_t head = FindHead(text);
+      MaskAll(line.first(head));
+      line = line.subspan(head);
+      text = Text(line);
+    }
     if (IsStatusLine(text, is_whole)) {
       at.in_head = at.is_plain = true;
     } else if (!at.in_head && IsRequestLine(text, is_whole)) {
@@ -217,6 +235,8 @@ void PayloadMasker::MaskHttp(std::span<std::byte> rest, Position& at) {
     } else {
       at.name = begun + std::string(text);
     }
+    // Bodies start afresh with each call; the '\r' of an empty line alone is no line yet.
+    at.in_line = at.in_head && !is_whole && !line.empty();
   }
 }
 

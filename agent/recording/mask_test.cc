@@ -77,6 +77,19 @@ TEST(Mask, ASplitHeadStaysAHead) {
   }
 }
 
+TEST(Mask, ABodyNeedNotEndWithALine) {
+  const std::string response = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{alice}";
+  const std::string masked = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n{xxxxx}";
+  EXPECT_EQ(Masked(model::Protocol::kHttp, Flow::kResponse, response + response), masked + masked);
+  EXPECT_EQ(
+      MaskedInTwo(model::Protocol::kHttp, Flow::kResponse, response + response, response.size()),
+      masked + masked);
+  const std::string request = "POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nbob";
+  EXPECT_EQ(Masked(model::Protocol::kHttp, Flow::kRequest, request + request),
+            "POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nxxx"
+            "POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nxxx");
+}
+
 TEST(Mask, TheMiddleOfAMysqlPacketIsMasked) {
   const std::string row(100, 'a');
   const std::string packet = std::string{100, 0, 0, 5} + row;
