@@ -17,6 +17,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/time/time.h"
 #include "agent/config.h"
+#include "agent/kernel/doctor.h"
 #include "agent/live.h"
 #include "agent/replay.h"
 #include "base/version.h"
@@ -29,6 +30,7 @@ Watches the sockets and processes in its scope and sends what it learns to a con
 
 Commands:
   run                  capture until SIGTERM or SIGINT (the default)
+  doctor               what this kernel gives and lacks for capture
   record               capture and also write a recording
   replay FILE          play a recording through the same pipeline; needs no root
 
@@ -47,6 +49,7 @@ Of replay:
   --time original|shift  times as recorded, or moved so that the recording ends now (default original)
 
 Examples:
+  kindling-agent doctor
   kindling-agent --config agent.yaml
   kindling-agent record --config agent.yaml --out demo.krec --for 30s
   kindling-agent replay demo.krec --time shift
@@ -116,6 +119,18 @@ int Usage(const std::string& what) {
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "kindling-agent: %s\n", std::string(status.message()).c_str());
   return kExitError;
+}
+
+int Doctor(const CommandLine& line) {
+  std::vector<std::string> disabled;
+  if (const auto path = line.options.find("--config"); path != line.options.end()) {
+    const auto config = kindling::agent::LoadAgentConfig(path->second, /*needs_scope=*/false);
+    if (!config.ok()) return Fail(config.status());
+    disabled = {config->capture().disable().begin(), config->capture().disable().end()};
+  }
+  const std::vector<kindling::agent::DoctorRow> rows = kindling::agent::Examine(disabled);
+  std::fputs(kindling::agent::ToText(rows).c_str(), stdout);
+  return kindling::agent::CanCapture(rows) ? 0 : kExitError;
 }
 
 int Replay(const CommandLine& line) {
@@ -195,6 +210,7 @@ int main(int argc, char** argv) {
   }
   google::InitGoogleLogging(argv[0]);
 
+  if (line.command == "doctor") return Doctor(line);
   if (line.command == "replay") return Replay(line);
   if (line.command == "record") return Run(line, /*record=*/true);
   if (line.command == "run") return Run(line, /*record=*/false);

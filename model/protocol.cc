@@ -5,8 +5,9 @@
 namespace kindling::model {
 namespace {
 
-constexpr std::array<std::string_view, 9> kProtocols = {
-    "unknown", "http", "redis", "mysql", "dns", "tls", "http2", "postgresql", "kafka"};
+constexpr std::array<std::string_view, 10> kProtocols = {
+    "unknown", "http",  "redis",      "mysql", "dns",
+    "tls",     "http2", "postgresql", "kafka", "mysql_compressed"};
 constexpr std::array<std::string_view, 4> kTransports = {"unknown", "tcp", "udp", "unix"};
 constexpr std::array<std::string_view, 3> kSides = {"unknown", "client", "server"};
 constexpr std::array<std::string_view, 6> kOutcomes = {

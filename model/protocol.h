@@ -14,10 +14,11 @@ enum class Protocol : uint8_t {
   kRedis = 2,
   kMysql = 3,
   kDns = 4,
-  kTls = 5,         // recognised, not parsed
-  kHttp2 = 6,       // recognised, not parsed
-  kPostgresql = 7,  // recognised, not parsed
-  kKafka = 8,       // recognised, not parsed
+  kTls = 5,              // recognised, not parsed
+  kHttp2 = 6,            // recognised, not parsed
+  kPostgresql = 7,       // recognised, not parsed
+  kKafka = 8,            // recognised, not parsed
+  kMysqlCompressed = 9,  // MySQL's compressed protocol: recognised, not parsed
 };
 
 // What carries a connection. Stored: never renumber.

@@ -38,8 +38,12 @@ Conversation* ConnTable::Open(const ConnOpen& event) {
 }
 
 Conversation* ConnTable::ConversationFor(Conn& conn, const DataEvent& event) {
-  if (event.remote.size == 0) return conn.conversation.get();
-  const PeerKey key{event.remote, event.remote_port};
+  if (conn.conversation != nullptr) return conn.conversation.get();
+  // A program that does not ask whom a datagram came from takes it for its last peer's.
+  const PeerKey key =
+      event.remote.size == 0 ? conn.last_peer : PeerKey{event.remote, event.remote_port};
+  if (key.address.size == 0) return nullptr;
+  conn.last_peer = key;
   std::unique_ptr<Conversation>& peer = conn.peers[key];
   if (peer == nullptr) {
     if (conn.peers.size() > options_.max_peers_per_socket) {
@@ -49,8 +53,8 @@ Conversation* ConnTable::ConversationFor(Conn& conn, const DataEvent& event) {
     }
     ConnOpen open = conn.open;
     open.boot_ns = event.boot_ns;
-    open.remote = event.remote;
-    open.remote_port = event.remote_port;
+    open.remote = key.address;
+    open.remote_port = key.port;
     open.tgid = 0;
     peer = std::make_unique<Conversation>(open, sink_);
   }
@@ -72,7 +76,9 @@ void ConnTable::OnData(const DataEvent& event) {
 
   const uint64_t before = conversation->records();
   if (IsDatagram(conn.open)) {
-    gap = {};  // each stands for itself
+    // Each stands for itself; a lost one may be the answer that a request still waits for.
+    if (gap.bytes > 0 || gap.other_turn) conversation->OnGap(Direction::kReceived, 0);
+    gap = {};
   } else {
     const Direction other =
         event.direction == Direction::kSent ? Direction::kReceived : Direction::kSent;
@@ -123,9 +129,9 @@ ConnTable::Kind ConnTable::KindOf(const DataEvent& event) const {
   const auto found = conns_.find(event.id);
   if (found == conns_.end()) return {};
   const Conversation* conversation = found->second->conversation.get();
-  if (event.remote.size != 0) {
-    const auto peer = found->second->peers.find({event.remote, event.remote_port});
-    conversation = peer == found->second->peers.end() ? nullptr : peer->second.get();
+  if (conversation == nullptr) {
+    const auto peer = found->second->peers.find(found->second->last_peer);
+    if (peer != found->second->peers.end()) conversation = peer->second.get();
   }
   if (conversation == nullptr) return {};
   return {.protocol = conversation->protocol(), .flow = conversation->FlowOf(event.direction)};

@@ -71,8 +71,10 @@ class ConnTable {
         : open(open), account(open.sent_bytes, open.received_bytes) {}
     ConnOpen open;
     LossAccount account;
-    std::unique_ptr<Conversation> conversation;  // with the only peer, or the last peer spoken to
+    std::unique_ptr<Conversation>
+        conversation;  // with the only peer; null for a socket with several
     absl::flat_hash_map<PeerKey, std::unique_ptr<Conversation>> peers;
+    PeerKey last_peer;  // of the datagram before
     uint64_t reported_sent = 0;
     uint64_t reported_received = 0;
     bool payload_off = false;

@@ -231,5 +231,24 @@ TEST_F(ConnTableTest, DatagramsOfOneSocketAreSplitByPeer) {
   EXPECT_EQ(closed, 2);
 }
 
+TEST_F(ConnTableTest, ADatagramFromNobodyIsTheLastPeers) {
+  Open(1, model::Transport::kUdp);
+  table.OnData({.id = 1,
+                .boot_ns = 1,
+                .direction = Direction::kSent,
+                .size = 2,
+                .bytes = base::AsBytes("Q1"),
+                .turn = 1,
+                .remote = {.bytes = {10, 0, 0, 1}, .size = 4},
+                .remote_port = 53});
+  table.OnData({.id = 1,
+                .boot_ns = 2,
+                .direction = Direction::kReceived,
+                .size = 2,
+                .bytes = base::AsBytes("A1"),
+                .turn = 2});
+  EXPECT_EQ(requests, std::vector<std::string>{"client A1"});
+}
+
 }  // namespace
 }  // namespace kindling::agent

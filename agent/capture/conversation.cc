@@ -47,6 +47,9 @@ void Conversation::Feed(Direction direction, const Segment& segment) {
   codec_->Feed(FlowOf(direction), segment, *this);
   if (codec_->appetite() == Appetite::kNothing) {
     codec_->OnClose(segment.boot_ns, *this);
+    // What goes on under another cover is named by it.
+    if (codec_->opaque_reason() == "tls") protocol_ = model::Protocol::kTls;
+    if (codec_->opaque_reason() == "compressed") protocol_ = model::Protocol::kMysqlCompressed;
     codec_.reset();
     state_ = State::kUnparsed;
   }

@@ -2,21 +2,11 @@
 
 namespace kindling::agent {
 
-void DnsNames::Learn(std::string_view name, std::string_view answers) {
-  if (name.empty()) return;
-  while (!answers.empty()) {
-    const size_t comma = answers.find(',');
-    const std::string_view address = answers.substr(0, comma);
-    // Names, as in CNAME and SRV answers, are not addresses.
-    if (!address.empty() &&
-        address.find_first_not_of("0123456789abcdefABCDEF.:") == std::string_view::npos) {
-      Entry& entry = names_[std::string(address)];
-      entry.name = name;
-      entry.learnt = ++learnt_;
-    }
-    if (comma == std::string_view::npos) break;
-    answers.remove_prefix(comma + 1);
-  }
+void DnsNames::Learn(std::string_view name, std::string_view address) {
+  if (name.empty() || address.empty()) return;
+  Entry& entry = names_[std::string(address)];
+  entry.name = name;
+  entry.learnt = ++learnt_;
   if (names_.size() > options_.max_names) ForgetOldHalf();
 }
 

@@ -19,8 +19,7 @@ class DnsNames {
   };
   explicit DnsNames(const Options& options) : options_(options) {}
 
-  // `answers`: textual addresses separated by commas, as the DNS codec's "dns.answers".
-  void Learn(std::string_view name, std::string_view answers);
+  void Learn(std::string_view name, std::string_view address);
   // "" when the address was never resolved.
   std::string_view NameOf(std::string_view address) const;
 

@@ -7,12 +7,12 @@
 namespace kindling::agent {
 namespace {
 
-TEST(DnsNames, LearnsAddressesNotNames) {
+TEST(DnsNames, TheLastNameOfAnAddressHolds) {
   DnsNames names({});
-  names.Learn("db.test", "alias.db.test,10.0.0.1,fd00::1");
+  names.Learn("db.test", "10.0.0.1");
+  names.Learn("db.test", "fd00::1");
   EXPECT_EQ(names.NameOf("10.0.0.1"), "db.test");
   EXPECT_EQ(names.NameOf("fd00::1"), "db.test");
-  EXPECT_EQ(names.NameOf("alias.db.test"), "");
   EXPECT_EQ(names.NameOf("10.0.0.2"), "");
   names.Learn("new.test", "10.0.0.1");
   EXPECT_EQ(names.NameOf("10.0.0.1"), "new.test");

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "agent/protocols/dns/resolution.h"
 #include "model/redact.h"
 
 namespace kindling::agent {
@@ -302,12 +303,11 @@ void Pipeline::CountConnection(Conversation& conversation, EdgeAttachment& attac
 
 void Pipeline::OnRequest(Conversation& conversation, const Record& record) {
   if (conversation.protocol() == model::Protocol::kDns) {
-    std::string_view name, answers;
-    for (const auto& [key, value] : record.attributes) {
-      if (key == "dns.question.name") name = value;
-      if (key == "dns.answers") answers = value;
+    if (const auto resolution = dns::ResolutionOf(record)) {
+      for (const std::string_view address : resolution->addresses) {
+        dns_names_.Learn(resolution->name, address);
+      }
     }
-    dns_names_.Learn(name, answers);
   }
   EdgeAttachment& attachment = EdgeOf(conversation);
   CountConnection(conversation, attachment);

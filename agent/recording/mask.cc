@@ -322,6 +322,7 @@ void PayloadMasker::Mask(const DataEvent& event, model::Protocol protocol, Flow 
     case model::Protocol::kPostgresql:
     case model::Protocol::kKafka:
       return MaskAll(bytes.subspan(std::min(kRecognised, bytes.size())));
+    case model::Protocol::kMysqlCompressed:
     case model::Protocol::kUnknown:
       return MaskAll(bytes);
   }
