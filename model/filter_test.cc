@@ -165,7 +165,7 @@ TEST(Filter, ErrorsNameTheColumnAndWhatWasExpected) {
             "column 8: service cannot be compared by >: it takes = != =~ !~ in");
   EXPECT_EQ(ErrorOf("protocol=mysqll"),
             "column 10: expected protocol to be one of http, redis, mysql, dns, tls, http2, "
-            "postgresql, kafka, unknown, found \"mysqll\"");
+            "postgresql, kafka, mysql_compressed, unknown, found \"mysqll\"");
   EXPECT_EQ(ErrorOf("latency>100"),
             "column 9: expected a duration with its unit (ns us ms s m h), such as 100ms, "
             "found \"100\"");
@@ -285,7 +285,7 @@ TEST(FilterCompletion, FieldsAndChoices) {
   EXPECT_EQ(CompleteFilter("slow pro").offset, 5u);
   EXPECT_THAT(CompleteFilter("protocol=").words, Contains("http"));
   EXPECT_EQ(CompleteFilter("protocol=").offset, 9u);
-  EXPECT_THAT(CompleteFilter("slow protocol!=my").words, ElementsAre("mysql"));
+  EXPECT_THAT(CompleteFilter("slow protocol!=my").words, ElementsAre("mysql", "mysql_compressed"));
   EXPECT_THAT(CompleteFilter("protocol in (http, re").words, ElementsAre("redis"));
   EXPECT_THAT(CompleteFilter("protocol in (http) pi").words, ElementsAre("pid"));
   EXPECT_THAT(CompleteFilter("service=").words, IsEmpty());

@@ -37,7 +37,7 @@ constexpr std::array<uint8_t, 256> MakeClasses() {
 constexpr std::array<uint8_t, 256> kClasses = MakeClasses();
 
 constexpr size_t kMaxRouteSegmentBytes = 40;
-constexpr size_t kMaxDigits = 2;          // of a mixed segment that is still a name: "s3", "oauth2"
+constexpr size_t kMaxDigits = 1;          // "oauth2", "s3"; with more it is a value: "user17"
 constexpr size_t kMaxVersionBytes = 6;    // "v1", "v1.24"
 constexpr size_t kMinTokenBytes = 16;     // hexadecimal or mixed case without digits
 constexpr size_t kMaxExtensionBytes = 5;  // "jpg", "woff2"
