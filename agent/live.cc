@@ -26,7 +26,7 @@ namespace {
 
 constexpr absl::Duration kAcknowledgeWait = absl::Seconds(5);
 // Counters outside the rings are read this often, and soon after something was lost.
-constexpr int64_t kSweepIntervalNs = 10'000'000'000;
+constexpr int64_t kSweepIntervalNs = 2'000'000'000;
 constexpr int64_t kSweepAfterLossNs = 1'000'000'000;
 
 std::string KernelRelease() {
