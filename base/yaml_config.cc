@@ -337,8 +337,13 @@ absl::Status ParseYamlConfig(std::string_view text, std::string_view name, Messa
 
 absl::Status LoadYamlConfig(const std::string& path, Message* out,
                             const std::function<void(ConfigFaults&)>& check) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
-  return ParseYamlConfig(text, path, out, check);
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxConfigBytes);
+  if (absl::IsNotFound(text.status())) {
+    return absl::NotFoundError(absl::StrFormat("%s: write this file, or name another with --config",
+                                               std::string(text.status().message())));
+  }
+  RETURN_IF_ERROR(text.status());
+  return ParseYamlConfig(*text, path, out, check);
 }
 
 }  // namespace kindling::base

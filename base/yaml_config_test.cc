@@ -255,7 +255,9 @@ TEST_F(YamlConfigTest, LongValuesAreCutInMessages) {
 TEST_F(YamlConfigTest, FilesThatCannotBeRead) {
   const TempDir dir;
   const absl::Status missing = LoadYamlConfig(dir.File("none.yaml"), config_.get());
-  EXPECT_EQ(missing.message(), "read " + dir.File("none.yaml") + ": No such file or directory");
+  EXPECT_EQ(missing.message(), "read " + dir.File("none.yaml") +
+                                   ": No such file or directory: write this file, or name another "
+                                   "with --config");
   EXPECT_THAT(std::string(LoadYamlConfig(dir.path(), config_.get()).message()),
               HasSubstr("Is a directory"));
   EXPECT_THAT(std::string(LoadYamlConfig("/dev/zero", config_.get()).message()),
