@@ -26,6 +26,7 @@ bazel_test() {
 	local options=(--keep_going --build_event_json_file="$results/$run.json") code=0
 	[ -z "${CI:-}" ] || options+=(--nocache_test_results)
 	kd_bazel test "${options[@]}" "$@" || code=$?
+	[ $code -ne 8 ] || exit 130 # Bazel was interrupted
 	[ $code -eq 4 ] || echo "$code" >"$results/$run.exit"
 }
 
