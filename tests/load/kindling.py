@@ -13,6 +13,8 @@ from pathlib import Path
 from servers import LOAD_CPU, free_port
 
 READY_TIMEOUT_S = 60
+_SK_STORAGE = 24  # BPF_MAP_TYPE_SK_STORAGE
+_STORAGE_ELEMENT_BYTES = 64  # struct bpf_local_storage_elem around the value; kmalloc rounds up to a power of two
 
 
 class Program:
@@ -89,7 +91,7 @@ class Cost:
     bpf_ns: int  # time in its BPF programs; counted only while EnableBpfStats is alive
     bpf_runs: int
     rss_bytes: int
-    bpf_bytes: int  # memory of its maps
+    bpf_bytes: int  # memory of its maps and programs; not what hangs on sockets, see socket_storage_bytes
 
 
 def _fdinfo(pid: int) -> list[dict[str, str]]:
@@ -103,22 +105,31 @@ def _fdinfo(pid: int) -> list[dict[str, str]]:
     return out
 
 
+def _cpu_clock(pid: int) -> int:
+    """clock_getcpuclockid(3): all threads of a process, also those that have ended."""
+    return (~pid << 3) | 2
+
+
 def read_cost(pid: int) -> Cost:
-    cpu_ns = sum(
-        int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()
-    )
     status = Path(f"/proc/{pid}/status").read_text()
     rss_kib = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
     infos = _fdinfo(pid)
     programs = {info["prog_id"].strip(): info for info in infos if "prog_id" in info and "run_time_ns" in info}
     maps = {info["map_id"].strip(): info for info in infos if "map_id" in info}
     return Cost(
-        cpu_ns=cpu_ns,
+        cpu_ns=time.clock_gettime_ns(_cpu_clock(pid)),
         bpf_ns=sum(int(info["run_time_ns"]) for info in programs.values()),
         bpf_runs=sum(int(info["run_cnt"]) for info in programs.values()),
         rss_bytes=rss_kib * 1024,
-        bpf_bytes=sum(int(info.get("memlock", "0")) for info in maps.values()),
+        bpf_bytes=sum(int(info.get("memlock", "0")) for info in [*maps.values(), *programs.values()]),
     )
+
+
+def socket_storage_bytes(pid: int) -> int:
+    """What one watched socket takes in the maps of socket storage, whose elements the kernel does not count."""
+    maps = {info["map_id"].strip(): info for info in _fdinfo(pid) if "map_id" in info}
+    values = [int(info["value_size"]) for info in maps.values() if int(info["map_type"]) == _SK_STORAGE]
+    return sum(1 << (value + _STORAGE_ELEMENT_BYTES - 1).bit_length() for value in values)
 
 
 class EnableBpfStats:

@@ -24,13 +24,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator
 
-from kindling import Agent, Controller, EnableBpfStats
+from kindling import Agent, Controller, EnableBpfStats, socket_storage_bytes
 from servers import LOAD_CPU, SERVER_CPU, Nginx, Redis, Server
 
 CONNECTIONS = 32
-HELD_CONNECTIONS = 10_000
 # Of what the server reaches unwatched: latency is compared where the server is not saturated.
 PACED_SHARE = 0.4
+# The agent's window is 1 s: by then it has drained, summed up and sent what the load made.
+SETTLE_S = 1.5
 
 
 def say(text: str) -> None:
@@ -66,10 +67,11 @@ class Workload:
         return float(re.search(r'"GET[^"]*","([\d.]+)"', out).group(1))
 
     def p99_us(self, paced: Path, server: Server, rate: float, seconds: float) -> float:
+        batch = max(1, self.pipeline)  # sent as one, answered when all are
         request = (f"GET {self.path} HTTP/1.1\\r\\nHost: bench\\r\\n\\r\\n" if self.path
-                   else "*2\\r\\n$3\\r\\nGET\\r\\n$5\\r\\npaced\\r\\n")
+                   else batch * "*2\\r\\n$3\\r\\nGET\\r\\n$5\\r\\npaced\\r\\n")
         out = self._run(str(paced), "--port", str(server.port), "--request", request, "--connections",
-                        str(CONNECTIONS), "--rate", f"{rate:.0f}", "--seconds", str(seconds))
+                        str(CONNECTIONS), "--rate", f"{rate / batch:.0f}", "--seconds", str(seconds))
         return float(json.loads(out)["p99_us"])
 
     @staticmethod
@@ -92,6 +94,17 @@ def tcpdump(port: int) -> Iterator[None]:
         process.communicate(timeout=20)
 
 
+@dataclass
+class Watched:
+    agent: Agent
+    served: int = 0  # by the server's own count
+    seen: int = 0  # at the controller
+
+    @property
+    def seen_ratio(self) -> float:
+        return self.seen / max(1, self.served)
+
+
 class Bench:
     def __init__(self, bin_dir: Path, root: Path, pairs: int, seconds: float) -> None:
         self.bin_dir = bin_dir
@@ -108,6 +121,18 @@ class Bench:
         finally:
             agent.stop()
 
+    @contextlib.contextmanager
+    def counted(self, server: Server) -> Iterator[Watched]:
+        """The agent, and whether it saw what the server served meanwhile."""
+        seen_before = self.controller.requests(server.name)
+        with self.agent(server) as agent:
+            watched = Watched(agent)
+            served_before = server.requests()
+            yield watched
+            watched.served = server.requests() - served_before
+        # The agent has ended: what it had left it has sent, and been told that it is durable.
+        watched.seen = self.controller.requests(server.name) - seen_before - 1  # see Server.requests()
+
     def measure(self, workload: Workload) -> dict:
         server = workload.make_server(self.root / workload.name)
         try:
@@ -119,12 +144,14 @@ class Bench:
         paced = self.bin_dir / "paced"
         rate = PACED_SHARE * workload.saturate(server, self.seconds)  # also warms up
         ratios: dict[str, list[float]] = {"throughput": [], "p99": [], "tcpdump": [], "aa": []}
+        seen: list[float] = []
         for pair in range(self.pairs):
             off1 = workload.saturate(server, self.seconds)
             p99_off = workload.p99_us(paced, server, rate, self.seconds)
-            with self.agent(server):
+            with self.counted(server) as watched:
                 on = workload.saturate(server, self.seconds)
                 p99_on = workload.p99_us(paced, server, rate, self.seconds)
+            seen.append(watched.seen_ratio)
             off2 = workload.saturate(server, self.seconds)
             with tcpdump(server.port):
                 dump = workload.saturate(server, self.seconds)
@@ -135,7 +162,8 @@ class Bench:
             ratios["p99"].append(p99_on / p99_off)
             say(f"{workload.name} {pair + 1}/{self.pairs}: {off:.0f}/s without, {on / off:.3f} with the agent, "
                 f"{dump / off:.3f} with tcpdump, a/a {off2 / off1:.3f}")
-        result = self._costs(workload, server)
+        result, seen_ratio = self._costs(workload, server)
+        result["requests_seen_ratio"] = round(min(seen_ratio, *seen), 6)
         for name, values in ratios.items():
             middle, low, high = median_interval(values)
             key = f"{name}_ratio" if name != "tcpdump" else "tcpdump_throughput_ratio"
@@ -145,24 +173,21 @@ class Bench:
         result["requests_per_second"] = round(rate / PACED_SHARE)
         return result
 
-    def _costs(self, workload: Workload, server: Server) -> dict:
-        seen_before = self.controller.requests(server.name)
-        with EnableBpfStats(), self.agent(server) as agent:
-            served_before = server.requests()
-            before = agent.cost()
-            workload.saturate(server, max(3.0, self.seconds))
-            after = agent.cost()
-            served = server.requests() - served_before
-        # The agent has ended: what it had left it has sent, and been told that it is durable.
-        seen = self.controller.requests(server.name) - seen_before - 1  # see Server.requests()
+    def _costs(self, workload: Workload, server: Server) -> tuple[dict, float]:
+        with EnableBpfStats(), self.counted(server) as watched:
+            before = watched.agent.cost()
+            workload.saturate(server, 3 * self.seconds)
+            time.sleep(SETTLE_S)
+            after = watched.agent.cost()
         bpf_ns = after.bpf_ns - before.bpf_ns
+        cpu_ns = after.cpu_ns - before.cpu_ns
+        served = max(1, watched.served)
         return {
-            "requests": served,
-            "requests_seen_ratio": round(seen / max(1, served), 6),
-            "agent_cpu_us_per_request": round((after.cpu_ns - before.cpu_ns + bpf_ns) / 1e3 / max(1, served), 3),
-            "agent_user_us_per_request": round((after.cpu_ns - before.cpu_ns) / 1e3 / max(1, served), 3),
+            "requests": watched.served,
+            "agent_cpu_us_per_request": round((cpu_ns + bpf_ns) / 1e3 / served, 3),
+            "agent_user_us_per_request": round(cpu_ns / 1e3 / served, 3),
             "bpf_ns_per_call": round(bpf_ns / max(1, after.bpf_runs - before.bpf_runs), 1),
-        }
+        }, watched.seen_ratio
 
     def foreign(self, server: Server) -> dict:
         """getppid() of a process outside the scope, wall clock."""
@@ -173,7 +198,7 @@ class Bench:
                                         capture_output=True, text=True).stdout)
 
         on_off, off_off = [], []
-        for _ in range(max(self.pairs, 5)):
+        for _ in range(self.pairs):
             off1 = once()
             with self.agent(server):
                 on = once()
@@ -188,22 +213,26 @@ class Bench:
             "foreign_aa_spread": round(max(abs(1 - aa[1]), abs(1 - aa[2])), 4),
         }
 
-    def memory(self, server: Server) -> dict:
+    def memory(self, server: Server, connections: int) -> dict:
         with self.agent(server) as agent:
             request = "GET /return HTTP/1.1\\r\\nHost: bench\\r\\n\\r\\n"
             load = subprocess.Popen(
                 ["taskset", "-c", LOAD_CPU, str(self.bin_dir / "paced"), "--port", str(server.port), "--request",
-                 request, "--connections", str(HELD_CONNECTIONS), "--rate", "5000", "--seconds", "4", "--hold", "15"],
+                 request, "--connections", str(connections), "--rate", "5000", "--seconds",
+                 str(max(1.0, connections / 2500)), "--hold", "5"],
                 stdout=subprocess.PIPE, text=True,
             )
             load.stdout.readline()  # all connections have been used; they are held now
             time.sleep(2)
             cost = agent.cost()
+            bpf_bytes = cost.bpf_bytes + connections * socket_storage_bytes(agent.pid)
+            if load.poll() is not None:
+                raise SystemExit("the connections were closed before memory was read")
             load.wait(timeout=60)
         return {
             "agent_rss_mb": round(cost.rss_bytes / 1e6, 1),
-            "agent_bpf_mb": round(cost.bpf_bytes / 1e6, 1),
-            "agent_memory_connections": HELD_CONNECTIONS,
+            "agent_bpf_mb": round(bpf_bytes / 1e6, 1),
+            "agent_memory_connections": connections,
         }
 
 
@@ -219,6 +248,7 @@ def main() -> int:
     parser.add_argument("--bin-dir", type=Path, required=True, help=argparse.SUPPRESS)
     parser.add_argument("--pairs", type=int, default=31, help="interleaved runs per workload (31)")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of one run (1)")
+    parser.add_argument("--connections", type=int, default=10_000, help="open while memory is read (10000)")
     parser.add_argument("--only", help="one workload by name")
     arguments = parser.parse_args()
 
@@ -239,7 +269,7 @@ def main() -> int:
         results = {workload.name: bench.measure(workload) for workload in workloads}
         idle = Nginx(root / "idle")
         try:
-            summary = bench.foreign(idle) | bench.memory(idle)
+            summary = bench.foreign(idle) | bench.memory(idle, arguments.connections)
         finally:
             idle.stop()
         bench.controller.stop()
