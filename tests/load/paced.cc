@@ -167,8 +167,8 @@ int main(int argc, char** argv) {
   const double gap_ns = 1e9 / options.rate;
   const int64_t start_ns = NowNs();
   const int64_t give_up_ns = start_ns + static_cast<int64_t>(options.seconds * 1e9) + 5'000'000'000;
-  const size_t most_open = std::max<size_t>(
-      1, kMostOpenBytes / std::max(response_size, options.request.size()));
+  const size_t most_open =
+      std::max<size_t>(1, kMostOpenBytes / std::max(response_size, options.request.size()));
   int64_t sent = 0;
   int64_t answered = 0;
   std::vector<char> buffer(1 << 20);
