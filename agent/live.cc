@@ -1,5 +1,6 @@
 #include "agent/live.h"
 
+#include <glog/logging.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "agent/delivery.h"
 #include "agent/identity/procfs_reader.h"
 #include "agent/kernel/kernel_source.h"
+#include "agent/overload.h"
 #include "agent/recording/mask.h"
 #include "agent/recording/writer.h"
 #include "agent/telemetry.h"
@@ -53,6 +55,7 @@ KernelSourceOptions KernelOptionsOf(const config::v1::AgentConfig& config) {
 
 // What other threads may read of the capture thread's state.
 struct Gauges {
+  std::atomic<uint32_t> rung{0};
   std::atomic<uint64_t> connections{0};
   std::atomic<uint64_t> events{0};
   std::atomic<uint64_t> lost_events{0};
@@ -75,6 +78,14 @@ class LossWatch {
   uint64_t swept_lost_ = 0;
 };
 
+void Apply(Rung rung, uint32_t payload_bytes, KernelSource& source, Aggregator& aggregator) {
+  LOG(WARNING) << "CPU budget: capture goes on with " << Name(rung);
+  source.SetPayloadBytes(rung == Rung::kFull       ? payload_bytes
+                         : rung == Rung::kCounters ? 0
+                                                   : kHeadBytes);
+  aggregator.KeepSpans(rung < Rung::kAggregates);
+}
+
 }  // namespace
 
 absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& options,
@@ -86,7 +97,8 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
   Gauges gauges;
   const auto health = [&gauges, bpf_bytes = source->bpf_memory_bytes()] {
     const base::ProcessUsage usage = base::ReadProcessUsage();
-    return HealthSample{.rss_bytes = usage.resident_bytes,
+    return HealthSample{.rung = gauges.rung,
+                        .rss_bytes = usage.resident_bytes,
                         .bpf_bytes = bpf_bytes,
                         .cpu_seconds = usage.cpu_seconds,
                         .connections = gauges.connections,
@@ -156,6 +168,7 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
   const absl::Duration interval = absl::Milliseconds(config.capture().drain_interval_ms());
   const absl::Time end = absl::Now() + options.duration;
   LossWatch losses;
+  OverloadLadder ladder(config.capture().cpu_percent());
   absl::Status fatal;
   for (absl::Time next = absl::Now(); !stop && absl::Now() < end; next += interval) {
     if (const absl::Time now = absl::Now(); next < now)
@@ -167,6 +180,10 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
     gauges.lost_events = pipeline.lost_events();
     if (losses.SweepDue(clock.BootNs(), pipeline.lost_events())) {
       source->SweepCounters(*sink);
+      if (ladder.Update(clock.BootNs(), base::ReadProcessUsage().cpu_seconds)) {
+        Apply(ladder.rung(), config.capture().payload_bytes(), *source, aggregator);
+        gauges.rung = static_cast<uint32_t>(ladder.rung());
+      }
       fatal = delivery->state().fatal;
       if (!fatal.ok()) break;
     }

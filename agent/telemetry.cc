@@ -39,6 +39,9 @@ absl::Status Telemetry::Serve(const Aggregator& aggregator, const Delivery& deli
   metrics_.AddFunction("kindling_agent_bpf_memory_bytes", MetricType::kGauge,
                        "Memory of the agent's BPF maps.",
                        [health] { return static_cast<double>(health().bpf_bytes); });
+  metrics_.AddFunction("kindling_agent_rung", MetricType::kGauge,
+                       "Detail of capture: 0 full, 1 heads, 2 aggregates, 3 counters.",
+                       [health] { return static_cast<double>(health().rung); });
   const auto text = [this] {
     return base::HttpResponse{.content_type = std::string(base::MetricsText::kContentType),
                               .body = metrics_.Text()};

@@ -99,7 +99,7 @@ void Aggregator::OnRequest(const EdgeContext& context, const Record& record) {
   }
   const int64_t end_ns = answered ? record.response_end_ns : record.request_end_ns;
   if (end_ns < window_start_boot_ns_) ++tally_.late_requests;
-  OfferSpan(context, record, slow, *row);
+  if (keep_spans_) OfferSpan(context, record, slow, *row);
 }
 
 void Aggregator::OfferSpan(const EdgeContext& context, const Record& record, bool slow, Row& row) {

@@ -89,6 +89,9 @@ class Aggregator {
   void OnProcess(model::ProcessEvent event);
   void OnAddress(model::AddressBinding binding);
 
+  // Turns the choice of spans off, or on again; rows go on.
+  void KeepSpans(bool keep) { keep_spans_ = keep; }
+
   // Both clocks at one instant. Closes the window when it has passed.
   void OnTick(int64_t boot_ns, int64_t wall_ns);
   // Closes the open window early, as at shutdown.
@@ -139,6 +142,7 @@ class Aggregator {
   std::vector<model::AddressBinding> addresses_;
   std::map<std::pair<model::LossStage, std::string>, model::Loss> losses_;
   uint64_t random_state_;
+  bool keep_spans_ = true;
   Tally tally_;
   AggregatorCounters counters_;
 };

@@ -154,7 +154,7 @@ absl::Status BpfCapture::LoadPrograms() {
   rodata.kd_scope_by_netns = !scope_.netns_inodes.empty();
   rodata.kd_scope_by_tgid = !scope_.pids.empty();
   rodata.kd_scope_cgroup_count = scope_.cgroup_fds.size();
-  rodata.kd_payload_bytes = options_.payload_bytes;
+  skeleton_->bss->kd_payload_bytes = options_.payload_bytes;
   rodata.kd_self_tgid = options_.capture_self ? 0 : getpid();
   bpf_map__set_max_entries(skeleton_->maps.kd_control_ring, options_.control_ring_bytes);
   bpf_map__set_max_entries(skeleton_->maps.kd_data_ring, options_.data_ring_bytes);
@@ -484,6 +484,11 @@ void BpfCapture::SetPayload(ConnId id, bool wanted) {
   kd_verdict& verdict = verdicts_[id & (kVerdicts - 1)];
   __atomic_store_n(&verdict.without_payload, wanted ? 0 : 1, __ATOMIC_RELAXED);
   __atomic_store_n(&verdict.conn, id, __ATOMIC_RELEASE);
+}
+
+void BpfCapture::SetPayloadBytes(uint32_t bytes) {
+  __atomic_store_n(&skeleton_->bss->kd_payload_bytes, std::min(bytes, options_.payload_bytes),
+                   __ATOMIC_RELAXED);
 }
 
 uint64_t BpfCapture::bpf_memory_bytes() const {

@@ -33,6 +33,7 @@ class BpfCapture final : public KernelSource {
   void Drain(EventSink& sink) override;
   void SweepCounters(EventSink& sink) override;
   void SetPayload(ConnId id, bool wanted) override;
+  void SetPayloadBytes(uint32_t bytes) override;
   uint64_t bpf_memory_bytes() const override;
   std::vector<ProgramCost> program_costs() const override;
 

@@ -64,6 +64,9 @@ class KernelSource {
   virtual void SweepCounters(EventSink& sink) = 0;
   // Turns the payload of a connection off (only lengths are reported) or on again.
   virtual void SetPayload(ConnId id, bool wanted) = 0;
+  // From now on at most so many bytes of each call, never more than the options say. 0: no data
+  // events at all, only the counters of connections go on.
+  virtual void SetPayloadBytes(uint32_t bytes) = 0;
 
   // Memory of the maps, as the kernel accounts it.
   virtual uint64_t bpf_memory_bytes() const = 0;

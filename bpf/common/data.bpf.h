@@ -96,8 +96,9 @@ static __always_inline int kd_emit(struct kd_conn *c, const struct kd_move *move
 	struct kd_scratch *s = bpf_map_lookup_elem(&kd_scratch, &zero);
 	struct kd_verdict *verdict = bpf_map_lookup_elem(&kd_payload_verdicts, &slot);
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u32 limit = *(volatile __u32 *)&kd_payload_bytes;
 
-	if (!s || !verdict)
+	if (!s || !verdict || !limit)
 		return 0;
 	s->data.conn = c->id;
 	s->data.boot_ns = bpf_ktime_get_boot_ns();
@@ -111,7 +112,7 @@ static __always_inline int kd_emit(struct kd_conn *c, const struct kd_move *move
 	s->data.flags = c->transport == KD_TRANSPORT_TCP ? 0 : KD_DATA_STREAMLESS;
 	if (move->shape > KD_SHAPE_OPAQUE &&
 	    !(verdict->conn == c->id && verdict->without_payload)) {
-		__u32 wanted = move->size < kd_payload_bytes ? move->size : kd_payload_bytes;
+		__u32 wanted = move->size < limit ? move->size : limit;
 
 		captured = kd_copy_payload(s, move, wanted);
 		if (!captured)

@@ -11,8 +11,10 @@ const volatile __u8 kd_scope_host; /* everything */
 const volatile __u8 kd_scope_by_netns; /* kd_scope_netns has entries */
 const volatile __u8 kd_scope_by_tgid; /* kd_scope_tgids has entries */
 const volatile __u32 kd_scope_cgroup_count;
-const volatile __u32 kd_payload_bytes; /* of each call, at most KD_PAYLOAD_MAX */
 const volatile __u32 kd_self_tgid; /* never captured */
+
+/* Set from user space at any time. */
+__u32 kd_payload_bytes; /* of each call, at most KD_PAYLOAD_MAX; 0: no data events at all */
 
 struct kd_loss kd_losses[KD_MAX_CPUS];
 __u64 kd_next_conn = 1;
