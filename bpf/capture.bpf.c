@@ -24,6 +24,10 @@ static __always_inline int kd_socket_call(struct sock *sk, int ret, int flags, _
 	if (!c) {
 		if (ret <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE))
 			return 0;
+		/* A stranger's call ends here: plain loads of a typed pointer cost next to nothing. */
+		if (!kd_netns_in_scope(sk->__sk_common.skc_net.net->ns.inum) &&
+		    !kd_current_in_scope())
+			return 0;
 		c = kd_first_call(sk, 0, direction);
 		if (!c)
 			return 0;
