@@ -171,14 +171,32 @@ class BadInputTest(unittest.TestCase):
 
     # The store.
 
-    def test_damaged_store(self) -> None:
-        kindling = self.kindling("first")
+    def stored(self, name: str) -> Kindling:
+        """With ten requests in its store."""
+        kindling = self.kindling(name)
         kindling.start_controller()
         self.rig.start_agent(kindling)
         self.send(10)
         time.sleep(SETTLE_S)
         kindling.stop_agents()
         self.assert_counts(kindling, 10)
+        return kindling
+
+    def test_damaged_log_of_the_store(self) -> None:
+        """What can still be read is shown, and what cannot is not passed over in silence."""
+        kindling = self.stored("k")
+        self.stop_controller(kindling)
+        logs = [log for log in (self.directory / "k").rglob("*.log") if log.stat().st_size > 0]
+        self.assertEqual(len(logs), 1)
+        content = bytearray(logs[0].read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        logs[0].write_bytes(content)
+        kindling.start_controller()
+        self.assertRegex(kindling._controller.log_end(), rf"the store leaves out a damaged part of its log; "
+                         rf"what was acknowledged there is gone.*{logs[0].name}: dropping \d+ bytes")
+
+    def test_damaged_store(self) -> None:
+        kindling = self.stored("first")
         for _ in range(2):  # what was in the log is in a table the second time
             self.stop_controller(kindling)
             kindling.start_controller()
@@ -232,6 +250,7 @@ class BadInputTest(unittest.TestCase):
         kindling.start_controller()
         kindling.stop_agents()
         self.assert_counts(kindling, 90)
+        self.assertNotIn("leaves out", kindling._controller.log.read_text())
 
     def test_controller_that_never_comes(self) -> None:
         """The agent ends well, says what waits, and the next one with the same spool delivers it."""
