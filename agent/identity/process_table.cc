@@ -10,7 +10,8 @@ namespace {
 constexpr int64_t kSweepIntervalNs = 5'000'000'000;
 // How far up a listening socket may have been inherited from: master, supervisor, worker.
 constexpr int kMaxAncestors = 4;
-constexpr size_t kMaxAddresses = 64;  // remembered per process and kind
+constexpr int64_t kLaunchNs = 1'000'000'000;  // within which launchers run one another
+constexpr size_t kMaxAddresses = 64;          // remembered per process and kind
 
 template <typename T>
 bool Remember(std::set<T>& set, const T& value) {
@@ -90,7 +91,7 @@ void ProcessTable::Rename(uint32_t tgid, Process& process, int depth) {
   }
 }
 
-void ProcessTable::OnTask(const TaskEvent& event) {
+bool ProcessTable::OnTask(const TaskEvent& event) {
   switch (event.kind) {
     case TaskEventKind::kExec: {
       // A new program: what it was and served is over.
@@ -100,10 +101,15 @@ void ProcessTable::OnTask(const TaskEvent& event) {
         process->facts.comm = event.comm;
         process->facts.parent_tgid = event.parent_tgid;
       }
-      Process& fresh = *process;
-      processes_[event.tgid] = std::move(process);
+      process->exec_boot_ns = event.boot_ns;
+      std::unique_ptr<Process>& slot = processes_[event.tgid];
+      const bool is_news = slot == nullptr || slot->exited_boot_ns != 0 ||
+                           event.boot_ns - slot->exec_boot_ns > kLaunchNs ||
+                           slot->facts != process->facts;
+      slot = std::move(process);
+      Process& fresh = *slot;  // Rename() may move the table
       Rename(event.tgid, fresh, 0);
-      break;
+      return is_news;
     }
     case TaskEventKind::kFork:
       OnFork(event);
@@ -118,6 +124,7 @@ void ProcessTable::OnTask(const TaskEvent& event) {
       }
       break;
   }
+  return true;
 }
 
 void ProcessTable::OnListen(const ListenEvent& event) {

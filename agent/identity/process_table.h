@@ -29,6 +29,7 @@ class ProcessTable {
     std::set<uint16_t> tcp_ports;  // it listens on
     std::set<uint16_t> udp_ports;
     std::set<std::string> unix_paths;
+    int64_t exec_boot_ns = 0;    // 0: not seen
     int64_t exited_boot_ns = 0;  // 0: alive
     // What its parent was when it forked, until it is read itself.
     bool inherited = false;
@@ -41,7 +42,9 @@ class ProcessTable {
   const Process& Get(uint32_t tgid);
   bool Knows(uint32_t tgid) const { return processes_.contains(tgid); }
 
-  void OnTask(const TaskEvent& event);
+  // False for an exec that tells nothing new: launchers (setpriv, ip netns exec) run one another in
+  // no time, and by when they can be read all of them are the last one.
+  bool OnTask(const TaskEvent& event);
   void OnListen(const ListenEvent& event);
   // A process served a connection on this port although its listening socket was never seen.
   void OnServed(uint32_t tgid, model::Transport transport, uint16_t port,

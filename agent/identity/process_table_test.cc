@@ -51,6 +51,18 @@ TEST_F(ProcessTableTest, ExecMakesANewProcessOfAnOldPid) {
   EXPECT_EQ(table.Get(10).workload.name, "curl");
 }
 
+TEST_F(ProcessTableTest, LaunchersThatAreReadAsTheLastOfThemAreOneStart) {
+  reader.processes[10] = Program("/srv/shop");
+  const auto exec = [this](int64_t boot_ns) {
+    return table.OnTask({.boot_ns = boot_ns, .kind = TaskEventKind::kExec, .tgid = 10});
+  };
+  EXPECT_TRUE(exec(1'000'000));
+  EXPECT_FALSE(exec(2'000'000));
+  reader.processes[10] = Program("/srv/other");
+  EXPECT_TRUE(exec(3'000'000));
+  EXPECT_TRUE(exec(5'000'000'000));  // it started itself again
+}
+
 TEST_F(ProcessTableTest, AShortLivedProcessIsNamedByTheKernel) {
   table.OnTask({.kind = TaskEventKind::kExec, .tgid = 77, .comm = "dig"});
   EXPECT_EQ(table.Get(77).workload.name, "dig");

@@ -145,7 +145,7 @@ void Pipeline::OnTask(const TaskEvent& event) {
       }
       break;
   }
-  processes_.OnTask(event);
+  if (!processes_.OnTask(event)) return;
   const ProcessTable::Process& process = processes_.Get(event.tgid);
   out.time_ns = aggregator_.clock().ToWallNs(event.boot_ns);
   out.workload = process.workload.name;
