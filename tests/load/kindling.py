@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from servers import LOAD_CPU, free_port
+from servers import LOAD_CPU, free_port, pinned
 
 READY_TIMEOUT_S = 60
 _SK_STORAGE = 24  # BPF_MAP_TYPE_SK_STORAGE
@@ -25,7 +25,7 @@ class Program:
         self.log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                ["taskset", "-c", LOAD_CPU, *command], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                pinned(LOAD_CPU, *command), stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not any(line.startswith("ready:") for line in log.read_text(errors="replace").splitlines()):

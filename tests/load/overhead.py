@@ -15,6 +15,7 @@ import json
 import platform
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Callable, Iterator
 
 from kindling import Agent, Controller, EnableBpfStats, socket_storage_bytes
-from servers import LOAD_CPU, SERVER_CPU, Nginx, Redis, Server
+from servers import LOAD_CPU, SERVER_CPU, Nginx, Redis, Server, pinned
 
 CONNECTIONS = 32
 # Of what the server reaches unwatched: latency is compared where the server is not saturated.
@@ -76,14 +77,14 @@ class Workload:
 
     @staticmethod
     def _run(*command: str) -> str:
-        return subprocess.run(["taskset", "-c", LOAD_CPU, *command], check=True, capture_output=True,
+        return subprocess.run(pinned(LOAD_CPU, *command), check=True, capture_output=True,
                               text=True, timeout=120).stdout
 
 
 @contextlib.contextmanager
 def tcpdump(port: int) -> Iterator[None]:
     process = subprocess.Popen(
-        ["taskset", "-c", LOAD_CPU, "tcpdump", "-i", "lo", "-s", "256", "-w", "/dev/null", f"tcp port {port}"],
+        pinned(LOAD_CPU, "tcpdump", "-i", "lo", "-s", "256", "-w", "/dev/null", f"tcp port {port}"),
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )
     process.stderr.readline()  # "listening on lo"
@@ -194,7 +195,7 @@ class Bench:
         clock = self.bin_dir / "syscall_clock"
 
         def once() -> float:
-            return float(subprocess.run(["taskset", "-c", SERVER_CPU, str(clock), "10"], check=True,
+            return float(subprocess.run(pinned(SERVER_CPU, str(clock), "10"), check=True,
                                         capture_output=True, text=True).stdout)
 
         on_off, off_off = [], []
@@ -217,9 +218,9 @@ class Bench:
         with self.agent(server) as agent:
             request = "GET /return HTTP/1.1\\r\\nHost: bench\\r\\n\\r\\n"
             load = subprocess.Popen(
-                ["taskset", "-c", LOAD_CPU, str(self.bin_dir / "paced"), "--port", str(server.port), "--request",
+                pinned(LOAD_CPU, str(self.bin_dir / "paced"), "--port", str(server.port), "--request",
                  request, "--connections", str(connections), "--rate", "5000", "--seconds",
-                 str(max(1.0, connections / 2500)), "--hold", "5"],
+                 str(max(1.0, connections / 2500)), "--hold", "5"),
                 stdout=subprocess.PIPE, text=True,
             )
             load.stdout.readline()  # all connections have been used; they are held now
@@ -263,6 +264,7 @@ def main() -> int:
         if not workloads:
             parser.error(f"no workload {arguments.only}")
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was made is removed
     root = Path(tempfile.mkdtemp(prefix="kindling-bench-"))
     try:
         bench = Bench(arguments.bin_dir.resolve(), root, arguments.pairs, arguments.seconds)

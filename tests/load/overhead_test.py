@@ -33,6 +33,7 @@ class OverheadTest(unittest.TestCase):
                 stdout=subprocess.PIPE, check=False)
         if done.returncode != 0:
             raise AssertionError(f"the bench ended with status {done.returncode}")
+        print(done.stdout.decode())  # for whoever reads the log of the test
         cls.report = json.loads(done.stdout)
 
     def test_says_what_it_promises(self) -> None:

@@ -39,6 +39,11 @@ http {{
 """
 
 
+def pinned(cpu: str, *command: str) -> list[str]:
+    """The command on one processor; it ends when the bench does, however that ends."""
+    return ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", cpu, *command]
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -65,7 +70,7 @@ class Server:
     def __init__(self, command: list[str], log: Path) -> None:
         self._log = log.open("wb")
         self._process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CPU, *command], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+            pinned(SERVER_CPU, *command), stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
         )
         wait_for_port(self.port, self._process)
         self.pid = self._process.pid
