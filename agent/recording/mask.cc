@@ -1,332 +1,266 @@
 #include "agent/recording/mask.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <cstring>
-#include <string>
-#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/protocols/http1/codec.h"
+#include "agent/protocols/mysql/codec.h"
+#include "agent/protocols/redis/codec.h"
+#include "agent/recording/mask_http.h"
+#include "agent/recording/mask_mysql.h"
+#include "agent/recording/mask_redis.h"
+#include "base/byte_reader.h"
 
 namespace kindling::agent {
 namespace {
 
-using Bytes = std::span<std::byte>;
+using model::Protocol;
 
-std::string_view Text(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+constexpr std::byte kFill{'?'};
+// Of a flow whose protocol is not known yet but may be one of those with binary headers.
+constexpr size_t kHeaderBytes = 14;
+// By so many bytes every protocol that is not parsed is recognised.
+constexpr size_t kMaxRecognisedBytes = 64;
+// As a Conversation.
+constexpr size_t kMaxUndecidedBytes = 8192;
+constexpr size_t kMaxUndecidedPieces = 8;
+
+size_t Index(Direction direction) { return direction == Direction::kSent ? 0 : 1; }
+
+Flow Opposite(Flow flow) { return flow == Flow::kRequest ? Flow::kResponse : Flow::kRequest; }
+
+bool IsFollowed(Protocol protocol) {
+  return protocol == Protocol::kHttp || protocol == Protocol::kRedis ||
+         protocol == Protocol::kMysql;
 }
 
-bool IsAlnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-void MaskAll(Bytes bytes) {
-  for (std::byte& byte : bytes) {
-    // Above ASCII: text in UTF-8 as well as binary.
-    if (IsAlnum(static_cast<char>(byte)) || byte >= std::byte{0x80}) byte = std::byte{'x'};
+std::unique_ptr<ProtocolCodec> MakeCodec(Protocol protocol, PartObserver& observer) {
+  switch (protocol) {
+    case Protocol::kHttp:
+      return http1::MakeObservedCodec(observer);
+    case Protocol::kRedis:
+      return redis::MakeObservedCodec(observer);
+    case Protocol::kMysql:
+      return mysql::MakeObservedCodec(observer);
+    default:
+      return nullptr;
   }
 }
 
-void MaskDigits(Bytes bytes) {
-  for (std::byte& byte : bytes) {
-    if (IsDigit(static_cast<char>(byte))) byte = std::byte{'1'};
+// Which way bytes go that may begin a conversation of `protocol`.
+Flow GuessFlow(Protocol protocol, std::string_view text, Flow otherwise) {
+  constexpr size_t kMysqlHeaderBytes = 4;
+  if (protocol == Protocol::kHttp) {
+    return text.starts_with("HT") ? Flow::kResponse : Flow::kRequest;
   }
-}
-
-bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return std::tolower(static_cast<unsigned char>(x)) ==
-                  std::tolower(static_cast<unsigned char>(y));
-         });
-}
-
-// Takes the next line, without its end, off the front of `rest`; `*is_whole` is false when it goes
-// on in a later call.
-Bytes TakeLine(Bytes& rest, bool* is_whole) {
-  const size_t end = Text(rest).find('\n');
-  *is_whole = end != std::string_view::npos;
-  const size_t size = *is_whole ? end + 1 : rest.size();
-  Bytes line = rest.first(size);
-  rest = rest.subspan(size);
-  while (!line.empty() && (line.back() == std::byte{'\n'} || line.back() == std::byte{'\r'})) {
-    line = line.first(line.size() - 1);
+  if (protocol == Protocol::kMysql && text.size() > kMysqlHeaderBytes) {
+    const char first = text[kMysqlHeaderBytes];
+    return first == '\x0a' || first == '\xff' ? Flow::kResponse : Flow::kRequest;
   }
-  return line;
+  return otherwise;
 }
 
-// --- HTTP/1 ---
-
-constexpr size_t kMaxHeaderName = 64;
-
-// Headers by which a message is framed, routed or joined to a trace; their values stay.
-constexpr std::array<std::string_view, 18> kPlainHeaders = {"content-length",
-                                                            "transfer-encoding",
-                                                            "connection",
-                                                            "upgrade",
-                                                            "expect",
-                                                            "host",
-                                                            "content-type",
-                                                            "content-encoding",
-                                                            "server",
-                                                            "date",
-                                                            "keep-alive",
-                                                            "trailer",
-                                                            "traceparent",
-                                                            "b3",
-                                                            "x-b3-traceid",
-                                                            "x-b3-spanid",
-                                                            "sw8",
-                                                            "uber-trace-id"};
-
-bool IsStatusLine(std::string_view line, bool is_whole) {
-  constexpr std::string_view kVersion = "HTTP/1.";
-  return line.starts_with(kVersion) || (!is_whole && !line.empty() && kVersion.starts_with(line));
-}
-// "GET /x HTTP/1.1", or as much of it as one call sent.
-bool IsRequestLine(std::string_view line, bool is_whole) {
-  if (is_whole) return line.find(" HTTP/1.") != std::string_view::npos;
-  const size_t method = std::min(line.find(' '), line.size());
-  return method > 0 && method <= 16 &&
-         std::all_of(line.begin(), line.begin() + static_cast<ptrdiff_t>(method),
-                     [](char c) { return c >= 'A' && c <= 'Z'; });
+// Of bytes that may be the beginning of a protocol that is not followed, how many stay.
+size_t KeptHeaderBytes(Protocol protocol, std::string_view text) {
+  if (protocol != Protocol::kDns) return std::min(text.size(), kHeaderBytes);
+  // Length, id, flags of a query or its response, one question: any two bytes begin so.
+  const auto at = [text](size_t i) { return i < text.size() ? static_cast<uint8_t>(text[i]) : 0; };
+  const bool is_plausible =
+      (at(4) & 0x78) == 0 && (at(5) & 0x40) == 0 && at(6) == 0 && (text.size() < 8 || at(7) == 1);
+  return is_plausible ? text.size() : 0;
 }
 
-// A chunk-size line: hexadecimal, maybe with an extension.
-bool IsChunkSize(std::string_view line) {
-  const std::string_view digits = line.substr(0, line.find(';'));
-  return !digits.empty() && digits.size() <= 8 &&
-         std::all_of(digits.begin(), digits.end(),
-                     [](char c) { return std::isxdigit(static_cast<unsigned char>(c)) != 0; });
-}
-
-// Where in a line that began as a body a message's first line begins; 0 when it does not.
-size_t FindHead(std::string_view line) {
-  const size_t version = line.find("HTTP/1.");
-  if (version == std::string_view::npos || version == 0) return 0;
-  if (line[version - 1] != ' ') return version;  // a status line
-  for (const std::string_view method :
-       {"GET /", "POST /", "PUT /", "DELETE /", "PATCH /", "HEAD /"}) {
-    const size_t at = line.rfind(method, version);
-    if (at != std::string_view::npos) return at;
+template <typename Pieces>
+std::string Joined(const Pieces& pieces, Direction direction) {
+  std::string joined;
+  for (const auto& piece : pieces) {
+    if (piece.direction == direction) joined += piece.bytes;
   }
-  return 0;
+  return joined;
 }
 
-void MaskRequestLine(Bytes line, bool is_whole) {
-  const size_t target = Text(line).find(' ');
-  if (target == std::string_view::npos) return;
-  const size_t end = is_whole ? std::min(Text(line).rfind(' '), line.size()) : line.size();
-  if (end <= target) return;
-  Bytes path = line.subspan(target, end - target);
-  const size_t query = Text(path).find('?');
-  MaskDigits(path.first(std::min(query, path.size())));
-  bool in_value = false;
-  for (size_t i = std::min(query, path.size()); i < path.size(); ++i) {
-    const char c = static_cast<char>(path[i]);
-    if (c == '&') in_value = false;
-    if (in_value && IsAlnum(c)) path[i] = std::byte{'x'};
-    if (c == '=') in_value = true;
-  }
-}
-
-// --- Redis ---
-
-// Commands whose second word is part of the command.
-constexpr std::array<std::string_view, 16> kContainerCommands = {
-    "ACL",    "CLIENT", "CLUSTER", "COMMAND", "CONFIG", "DEBUG",   "FUNCTION", "LATENCY",
-    "MEMORY", "MODULE", "OBJECT",  "PUBSUB",  "SCRIPT", "SLOWLOG", "XGROUP",   "XINFO"};
-
-// --- MySQL ---
-
-constexpr size_t kPacketHeader = 4;  // length, 3 bytes, and sequence number
-
-void MaskSql(Bytes sql) {
-  char quote = 0;
-  char before = ' ';
-  for (size_t i = 0; i < sql.size(); ++i) {
-    const char c = static_cast<char>(sql[i]);
-    if (quote != 0) {
-      if (c == '\\') {
-        ++i;
-      } else if (c == quote) {
-        quote = 0;
-      } else if (quote != '`' && (IsAlnum(c) || static_cast<unsigned char>(c) >= 0x80)) {
-        sql[i] = std::byte{'x'};
-      }
-    } else if (c == '\'' || c == '"' || c == '`') {
-      quote = c;
-    } else if (IsDigit(c) && !IsAlnum(before) && before != '_') {
-      // A number: its digits, and those of a hexadecimal or exponent part.
-      for (; i < sql.size() && (IsAlnum(static_cast<char>(sql[i])) || sql[i] == std::byte{'.'});
-           ++i) {
-        if (IsDigit(static_cast<char>(sql[i]))) sql[i] = std::byte{'1'};
-      }
-      if (i < sql.size()) --i;
-    }
-    before = c;
-  }
-}
-
-void MaskMysqlPacket(Flow flow, Bytes payload, uint8_t sequence) {
-  if (payload.empty()) return;
-  const auto first = static_cast<uint8_t>(payload[0]);
-  constexpr uint8_t kQuery = 0x03, kPrepare = 0x16, kExecute = 0x17;
-  if (flow == Flow::kRequest) {
-    constexpr size_t kUserOffset = 32;  // HandshakeResponse41
-    constexpr size_t kParameters = 10;  // of COM_STMT_EXECUTE
-    if (sequence == 0 && (first == kQuery || first == kPrepare)) {
-      MaskSql(payload.subspan(1));
-    } else if (sequence == 0 && first == kExecute) {
-      if (payload.size() > kParameters) MaskAll(payload.subspan(kParameters));
-    } else if (sequence != 0 && payload.size() > kUserOffset) {
-      const Bytes rest = payload.subspan(kUserOffset);
-      MaskAll(rest.first(std::min(Text(rest).find('\0'), rest.size())));
-    }
-    return;
-  }
-  constexpr uint8_t kOk = 0x00, kErr = 0xff, kEof = 0xfe, kGreeting = 0x0a;
-  constexpr size_t kMessage = 9;  // of ERR: code, '#', SQL state, then text
-  if (first == kErr) {
-    if (payload.size() > kMessage) MaskAll(payload.subspan(kMessage));
-  } else if (first != kOk && first != kEof && !(first == kGreeting && sequence == 0)) {
-    for (std::byte& byte : payload.subspan(1)) {
-      if (IsAlnum(static_cast<char>(byte))) byte = std::byte{'x'};
-    }
+void MaskPart(Flow flow, Part part, std::string& text) {
+  switch (part) {
+    case Part::kStructure:
+      return;
+    case Part::kHttpHead:
+      return MaskHttpHead(flow, text);
+    case Part::kHttpChunkLine:
+      return MaskHttpChunkLine(text);
+    case Part::kHttpTrailer:
+      return MaskHttpTrailer(text);
+    case Part::kRedisName:
+      return MaskRedisName(text);
+    case Part::kRedisSimple:
+      return MaskRedisSimple(text);
+    case Part::kRedisError:
+      return MaskRedisError(text);
+    case Part::kRedisNumber:
+      return MaskRedisNumber(text);
+    case Part::kRedisPush:
+      return MaskRedisPush(text);
+    case Part::kMysqlGreeting:
+      return MaskMysqlGreeting(text);
+    case Part::kMysqlLogin:
+      return MaskMysqlLogin(text);
+    case Part::kMysqlCommand:
+      return MaskMysqlCommand(text);
+    case Part::kMysqlOk:
+      return MaskMysqlOk(text);
+    case Part::kMysqlError:
+      return MaskMysqlError(text);
+    case Part::kMysqlDefinition:
+      return MaskMysqlDefinition(text);
+    case Part::kMysqlRow:
+      return MaskMysqlRow(text);
   }
 }
 
 }  // namespace
 
-void PayloadMasker::MaskHttp(std::span<std::byte> rest, Position& at) {
-  while (!rest.empty()) {
-    const bool goes_on = at.in_line;
-    const bool was_plain = at.is_plain;
-    bool is_whole = false;
-    Bytes line = TakeLine(rest, &is_whole);
-    std::string_view text = Text(line);
-    if (goes_on && at.name.empty()) {
-      at.in_line = !is_whole;
-      was_plain ? MaskDigits(line) : MaskAll(line);
-      continue;
+void PayloadMasker::OnPart(Flow flow, Part part, std::string_view text, size_t after) {
+  if (text.empty() || after >= masked_.size()) return;
+  std::string masked(text);
+  MaskPart(flow, part, masked);
+  const size_t end = masked_.size() - after;
+  const size_t size = std::min(masked.size(), end);
+  const std::span<const std::byte> tail =
+      base::AsBytes(std::string_view(masked).substr(masked.size() - size));
+  std::copy(tail.begin(), tail.end(), masked_.begin() + static_cast<ptrdiff_t>(end - size));
+}
+
+PayloadMasker::Conn& PayloadMasker::Enter(ConnId id) {
+  if (conns_.size() >= kMaxConns && !conns_.contains(id)) {
+    std::vector<uint64_t> ages;
+    ages.reserve(conns_.size());
+    for (const auto& [known, conn] : conns_) ages.push_back(conn.last_used);
+    const auto middle = ages.begin() + static_cast<ptrdiff_t>(ages.size() / 2);
+    std::nth_element(ages.begin(), middle, ages.end());
+    absl::erase_if(conns_,
+                   [age = *middle](const auto& each) { return each.second.last_used < age; });
+  }
+  Conn& conn = conns_[id];
+  conn.last_used = ++events_;
+  return conn;
+}
+
+void PayloadMasker::Begin(Conn& conn, Protocol protocol, Flow sent_flow) {
+  conn.protocol = protocol;
+  conn.sent_flow = sent_flow;
+  conn.codec = MakeCodec(protocol, *this);
+}
+
+void PayloadMasker::Read(Conn& conn, Flow flow, std::string_view bytes, uint32_t unseen_bytes) {
+  conn.codec->Feed(flow, {.bytes = base::AsBytes(bytes), .unseen_bytes = unseen_bytes}, *this);
+}
+
+void PayloadMasker::ReadAgain(Conn& conn, std::span<const Piece> pieces) {
+  const std::span<std::byte> masked = std::exchange(masked_, {});
+  for (const Piece& piece : pieces) {
+    const bool is_sent = piece.direction == Direction::kSent;
+    Read(conn, is_sent ? conn.sent_flow : Opposite(conn.sent_flow), piece.bytes,
+         piece.unseen_bytes);
+  }
+  masked_ = masked;
+}
+
+void PayloadMasker::Follow(Conn& conn, const DataEvent& event, Protocol protocol, Flow flow,
+                           const LossAccount::Gap& gap) {
+  const Flow sent_flow = event.direction == Direction::kSent ? flow : Opposite(flow);
+  const std::vector<Piece> undecided = std::exchange(conn.undecided, {});
+  if (conn.codec == nullptr || conn.protocol != protocol || conn.sent_flow != sent_flow) {
+    Begin(conn, protocol, sent_flow);
+    ReadAgain(conn, undecided);
+  }
+  if (gap.other_turn) conn.codec->OnGap(Opposite(flow), 0, *this);
+  if (gap.bytes > 0) conn.codec->OnGap(flow, gap.bytes, *this);
+  if (gap.already_seen >= event.size) return;
+  const std::string_view fresh =
+      std::string_view(raw_).substr(std::min<size_t>(gap.already_seen, raw_.size()));
+  Read(conn, flow, fresh, static_cast<uint32_t>(event.size - gap.already_seen - fresh.size()));
+}
+
+void PayloadMasker::Guess(Conn& conn, const DataEvent& event, Flow flow) {
+  if (raw_.empty()) return;
+  const std::string before = Joined(conn.undecided, event.direction);
+  const std::string joined = before + raw_;
+  const auto unseen_bytes = static_cast<uint32_t>(event.size - raw_.size());
+  const auto entries = ProtocolRegistry();
+  const auto entry = std::find_if(entries.begin(), entries.end(), [&](const ProtocolEntry& each) {
+    return each.detect(base::AsBytes(std::string_view(joined)), model::Transport::kTcp) !=
+           Match::kNo;
+  });
+  const bool is_beginning = entry != entries.end();
+  if ((!is_beginning && conn.codec == nullptr) || joined.size() > kMaxUndecidedBytes ||
+      conn.undecided.size() >= kMaxUndecidedPieces) {
+    conn.codec.reset();
+    conn.undecided = {};
+    return;
+  }
+  if (!is_beginning) {  // the other side has begun
+    Read(conn, event.direction == Direction::kSent ? conn.sent_flow : Opposite(conn.sent_flow),
+         raw_, unseen_bytes);
+  } else if (IsFollowed(entry->protocol)) {
+    const Flow guess = GuessFlow(entry->protocol, joined, flow);
+    const Flow sent_flow = event.direction == Direction::kSent ? guess : Opposite(guess);
+    if (conn.codec == nullptr || conn.protocol != entry->protocol || conn.sent_flow != sent_flow) {
+      Begin(conn, entry->protocol, sent_flow);
+      ReadAgain(conn, conn.undecided);
     }
-    const std::string begun = std::exchange(at.name, {});
-    at.is_plain = false;
-    if (!at.in_head) {  // a body need not end with a line
-      const size_t head = FindHead(text);
-      MaskAll(line.first(head));
-      line = line.subspan(head);
-      text = Text(line);
+    Read(conn, guess, raw_, unseen_bytes);
+  } else {
+    conn.codec.reset();
+    const size_t kept = KeptHeaderBytes(entry->protocol, joined);
+    for (size_t i = before.size(); i < kept; ++i) {
+      masked_[i - before.size()] = static_cast<std::byte>(joined[i]);
     }
-    if (IsStatusLine(text, is_whole)) {
-      at.in_head = at.is_plain = true;
-    } else if (!at.in_head && IsRequestLine(text, is_whole)) {
-      at.in_head = at.is_plain = true;
-      MaskRequestLine(line, is_whole);
-    } else if (!at.in_head) {
-      if (!IsChunkSize(text)) MaskAll(line);
-    } else if (line.empty() && is_whole) {
-      at.in_head = false;
-    } else if (const size_t colon = text.find(':'); colon != std::string_view::npos) {
-      const std::string name = begun + std::string(text.substr(0, colon));
-      at.is_plain = std::any_of(kPlainHeaders.begin(), kPlainHeaders.end(),
-                                [&name](std::string_view p) { return EqualsIgnoreCase(p, name); });
-      if (!at.is_plain) MaskAll(line.subspan(colon));
-    } else if (is_whole || begun.size() + text.size() > kMaxHeaderName) {
-      MaskAll(line);
-    } else {
-      at.name = begun + std::string(text);
-    }
-    // Bodies start afresh with each call; the '\r' of an empty line alone is no line yet.
-    at.in_line = at.in_head && !is_whole && !line.empty();
+  }
+  conn.undecided.push_back({event.direction, raw_, unseen_bytes});
+}
+
+void PayloadMasker::KeepRecognised(Conn& conn, const DataEvent& event, Protocol protocol) {
+  if (conn.is_recognised) return;
+  const std::string undecided = Joined(conn.undecided, event.direction);
+  std::string text = undecided.substr(0, kHeaderBytes);
+  text.resize(undecided.size(), static_cast<char>(kFill));
+  const size_t begin = text.size();
+  text.resize(begin + raw_.size(), 'x');
+  for (size_t kept = 0; kept <= std::min(kMaxRecognisedBytes, raw_.size()); ++kept) {
+    if (kept > 0) text[begin + kept - 1] = raw_[kept - 1];
+    const Detection detection =
+        DetectProtocol(base::AsBytes(std::string_view(text)), model::Transport::kTcp);
+    if (detection.entry == nullptr || detection.entry->protocol != protocol) continue;
+    const std::span<const std::byte> shown = base::AsBytes(std::string_view(text).substr(begin));
+    std::copy(shown.begin(), shown.end(), masked_.begin());
+    conn.is_recognised = true;
+    conn.undecided = {};
+    return;
   }
 }
 
-void PayloadMasker::MaskRedis(Flow flow, std::span<std::byte> rest, Position& at) {
-  constexpr std::string_view kTypes = "*$+-:_,#(!=%~>|";
-  size_t plain_words = 0;  // of the command being read, still to be kept
-  bool keep_subcommand = false;
-  while (!rest.empty()) {
-    const bool goes_on = at.in_line;
-    bool is_whole = false;
-    const Bytes line = TakeLine(rest, &is_whole);
-    at.in_line = !is_whole;
-    const std::string_view text = Text(line);
-    if (text.empty()) continue;
-    const char type = text.front();
-    if (goes_on) {
-      MaskAll(line);
-    } else if (kTypes.find(type) == std::string_view::npos) {
-      // An inline command, or a further line of a value.
-      const size_t word = flow == Flow::kRequest ? std::min(text.find(' '), text.size()) : 0;
-      MaskAll(line.subspan(word));
-    } else if (type == '*' && flow == Flow::kRequest) {
-      plain_words = 1;
-      keep_subcommand = true;
-    } else if (type == '$') {
-      const Bytes value = TakeLine(rest, &is_whole);
-      at.in_line = !is_whole;
-      if (plain_words == 0) {
-        MaskAll(value);
-        continue;
-      }
-      --plain_words;
-      const std::string_view word = Text(value);
-      if (keep_subcommand &&
-          std::any_of(kContainerCommands.begin(), kContainerCommands.end(),
-                      [word](std::string_view c) { return EqualsIgnoreCase(c, word); })) {
-        plain_words = 1;
-      }
-      keep_subcommand = false;
-    } else if (type == '-') {
-      const size_t word = text.find(' ');
-      if (word != std::string_view::npos) MaskAll(line.subspan(word));
-    }
-  }
-}
-
-void PayloadMasker::MaskMysql(Flow flow, std::span<std::byte> rest, uint64_t size, Position& at) {
-  uint64_t unseen = size - rest.size();
-  const size_t before = static_cast<size_t>(std::min<uint64_t>(at.packet_bytes, rest.size()));
-  MaskAll(rest.first(before));
-  at.packet_bytes -= before;
-  rest = rest.subspan(before);
-  while (rest.size() >= kPacketHeader) {
-    const size_t length = static_cast<size_t>(rest[0]) | static_cast<size_t>(rest[1]) << 8 |
-                          static_cast<size_t>(rest[2]) << 16;
-    const auto sequence = static_cast<uint8_t>(rest[3]);
-    const size_t here = std::min(length, rest.size() - kPacketHeader);
-    MaskMysqlPacket(flow, rest.subspan(kPacketHeader, here), sequence);
-    rest = rest.subspan(kPacketHeader + here);
-    at.packet_bytes = length - here;
-  }
-  at.packet_bytes -= std::min(unseen, at.packet_bytes);
-}
-
-void PayloadMasker::Mask(const DataEvent& event, model::Protocol protocol, Flow flow,
+void PayloadMasker::Mask(const DataEvent& event, Protocol protocol, Flow flow,
                          std::span<std::byte> bytes) {
-  constexpr size_t kRecognised = 24;  // longest signature: the HTTP/2 preface
-  if (positions_.size() >= kMaxFlows) positions_.clear();
-  Position& at = positions_[{event.id, flow}];
-  switch (protocol) {
-    case model::Protocol::kHttp:
-      MaskHttp(bytes, at);
-      break;
-    case model::Protocol::kRedis:
-      MaskRedis(flow, bytes, at);
-      break;
-    case model::Protocol::kMysql:
-      return MaskMysql(flow, bytes, event.size, at);
-    case model::Protocol::kDns:
-      return;  // names are what DNS monitoring shows
-    case model::Protocol::kTls:
-    case model::Protocol::kHttp2:
-    case model::Protocol::kPostgresql:
-    case model::Protocol::kKafka:
-      return MaskAll(bytes.subspan(std::min(kRecognised, bytes.size())));
-    case model::Protocol::kMysqlCompressed:
-    case model::Protocol::kUnknown:
-      return MaskAll(bytes);
+  if (protocol == Protocol::kDns) return;
+  raw_.assign(base::AsText(bytes));
+  std::fill(bytes.begin(), bytes.end(), kFill);
+  if (event.remote.size != 0) return;  // datagrams: each stands for itself
+  Conn& conn = Enter(event.id);
+  if (!std::exchange(conn.is_seen[Index(event.direction)], true)) {
+    const bool is_sent = event.direction == Direction::kSent;
+    conn.account.AdvanceTo({.sent_bytes = is_sent ? event.position : 0,
+                            .received_bytes = is_sent ? 0 : event.position});
   }
-  if (event.size > bytes.size()) at = {.in_line = true};  // the rest of the call was not captured
+  const LossAccount::Gap gap = conn.account.OnEvent(event);
+  masked_ = bytes;
+  if (IsFollowed(protocol)) {
+    Follow(conn, event, protocol, flow, gap);
+  } else if (protocol == Protocol::kUnknown) {
+    Guess(conn, event, flow);
+  } else {
+    KeepRecognised(conn, event, protocol);
+  }
+  masked_ = {};
 }
 
 }  // namespace kindling::agent

@@ -18,7 +18,9 @@ constexpr int64_t kEndUnseenQuietNs = 1'000'000'000;
 
 class Codec : public ProtocolCodec, private MessageFramer::Listener {
  public:
-  Codec() : requests_(Flow::kRequest, *this), responses_(Flow::kResponse, *this) {}
+  // `observer` may be null.
+  explicit Codec(PartObserver* observer)
+      : observer_(observer), requests_(Flow::kRequest, *this), responses_(Flow::kResponse, *this) {}
 
   void Feed(Flow flow, const Segment& segment, RecordSink& sink) override {
     if (matcher_.is_upgraded()) return;
@@ -102,6 +104,10 @@ class Codec : public ProtocolCodec, private MessageFramer::Listener {
     return !matcher_.is_pipelined() && head.status >= 200;
   }
 
+  void OnPart(Flow flow, Part part, std::string_view text, size_t after) override {
+    if (observer_ != nullptr) observer_->OnPart(flow, part, text, after);
+  }
+
   // Of a request that is still being sent, how far it is.
   void NoteRequestProgress() {
     if (requests_.in_message()) {
@@ -109,6 +115,7 @@ class Codec : public ProtocolCodec, private MessageFramer::Listener {
     }
   }
 
+  PartObserver* const observer_;
   RecordSink* sink_ = nullptr;  // of the call that is running
   Matcher matcher_;
   MessageFramer requests_;
@@ -118,7 +125,11 @@ class Codec : public ProtocolCodec, private MessageFramer::Listener {
 }  // namespace
 
 std::unique_ptr<ProtocolCodec> MakeCodec(model::Transport /*transport*/) {
-  return std::make_unique<Codec>();
+  return std::make_unique<Codec>(nullptr);
+}
+
+std::unique_ptr<ProtocolCodec> MakeObservedCodec(PartObserver& observer) {
+  return std::make_unique<Codec>(&observer);
 }
 
 Match Detect(std::span<const std::byte> bytes, model::Transport transport) {

@@ -1,5 +1,7 @@
 #include "agent/protocols/http1/framer.h"
 
+#include <algorithm>
+
 namespace kindling::agent::http1 {
 namespace {
 
@@ -58,6 +60,7 @@ void MessageFramer::Feed(const Segment& segment) {
     buffer_.Skip(StreamBuffer::kSkipForever);
     buffer_.CancelSkip();
     if (ends) {
+      listener_.OnPart(flow_, Part::kStructure, kLastChunk, 0);
       End();
       state_ = State::kHead;
     }
@@ -124,6 +127,10 @@ void MessageFramer::End() {
   listener_.OnEnd(flow_, buffer_.last(), message_bytes());
 }
 
+void MessageFramer::Tell(Part part, size_t size) {
+  listener_.OnPart(flow_, part, buffer_.text().substr(0, size), buffer_.size() - size);
+}
+
 void MessageFramer::Run() {
   bool goes_on = true;
   while (goes_on && !buffer_.skipping()) {
@@ -160,10 +167,15 @@ bool MessageFramer::TakeHead() {
          (buffer_.text()[blank] == '\r' || buffer_.text()[blank] == '\n')) {
     ++blank;
   }
-  if (blank != 0) buffer_.Consume(blank);
+  if (blank != 0) {
+    Tell(Part::kStructure, blank);
+    buffer_.Consume(blank);
+  }
   if (buffer_.empty()) return false;
   Head head;
-  switch (ParseHead(flow_, buffer_.text(), &head)) {
+  const Step step = ParseHead(flow_, buffer_.text(), &head);
+  Tell(Part::kHttpHead, head.size != 0 ? head.size : buffer_.size());
+  switch (step) {
     case Step::kInvalid:
       Invalid();
       return false;
@@ -226,6 +238,7 @@ void MessageFramer::BeginBody(const Head& head, Body body) {
 bool MessageFramer::TakeChunkSize() {
   const std::string_view text = buffer_.text();
   const size_t end = text.find('\n');
+  Tell(Part::kHttpChunkLine, std::min(end, text.size() - 1) + 1);
   if (end == std::string_view::npos) {
     if (text.size() > kMaxChunkLineBytes) Invalid();
     return false;
@@ -248,6 +261,7 @@ bool MessageFramer::TakeChunkSize() {
 bool MessageFramer::TakeTrailers() {
   const std::string_view text = buffer_.text();
   const size_t end = text.find('\n');
+  Tell(Part::kHttpTrailer, std::min(end, text.size() - 1) + 1);
   if (end == std::string_view::npos) {
     if (text.size() > kMaxTrailerBytes) Invalid();
     return false;

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "agent/protocols/codec.h"
 #include "agent/protocols/http1/head.h"
+#include "agent/protocols/part_observer.h"
 #include "agent/protocols/stream_buffer.h"
 
 namespace kindling::agent::http1 {
@@ -39,6 +42,9 @@ class MessageFramer {
     virtual void OnInvalid(Flow flow, uint64_t bytes) = 0;
     // Whether this head, cut off by a hole, is worth having.
     virtual bool WantsCutHead(Flow flow, const Head& head) = 0;
+    // See PartObserver.
+    virtual void OnPart(Flow /*flow*/, Part /*part*/, std::string_view /*text*/, size_t /*after*/) {
+    }
   };
 
   MessageFramer(Flow flow, Listener& listener) : flow_(flow), listener_(listener) {}
@@ -82,6 +88,8 @@ class MessageFramer {
   bool TakeChunkSize();
   bool TakeTrailers();
   void BeginBody(const Head& head, Body body);
+  // The first `size` bytes of the buffer are `part`.
+  void Tell(Part part, size_t size);
   // Whether a head now would show that the present message has no body. Of a response to an unknown
   // request any segment may show it, of a request only the first after its head.
   bool AwaitsBody() const;

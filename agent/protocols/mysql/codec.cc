@@ -1,9 +1,13 @@
 #include "agent/protocols/mysql/codec.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "agent/protocols/codec_limits.h"
 #include "agent/protocols/mysql/matcher.h"
 #include "agent/protocols/mysql/packet.h"
 #include "agent/protocols/stream_buffer.h"
+#include "base/byte_reader.h"
 
 namespace kindling::agent::mysql {
 namespace {
@@ -11,6 +15,9 @@ namespace {
 // Threads: the capture thread only.
 class Codec : public ProtocolCodec {
  public:
+  // `observer` may be null.
+  explicit Codec(PartObserver* observer) : observer_(observer) {}
+
   void Feed(Flow flow, const Segment& segment, RecordSink& sink) override {
     if (is_opaque()) return;
     FlowState& state = flows_[static_cast<size_t>(flow)];
@@ -31,11 +38,15 @@ class Codec : public ProtocolCodec {
       if (!PeekPacket(buffer, flow == Flow::kRequest ? kRequestHeadBytes : Response::kHeadBytes,
                       &packet)) {
         // A number that cannot come now is garbage, whatever its length says.
-        if (packet.bytes() == kHeaderBytes || Accepts(flow, state, packet)) break;
+        if (packet.bytes() == kHeaderBytes || Accepts(flow, state, packet)) {
+          Tell(flow, state, packet);
+          break;
+        }
       }
       if (packet.length > 0 && packet.head.empty() && buffer.has_hole()) break;
       is_understood = Accepts(flow, state, packet);
       if (!is_understood) break;
+      Tell(flow, state, packet);
       const ByteOrigin first = buffer.first();
       const bool is_continued = state.continues;
       state.continues = packet.length == kMaxPayloadBytes;
@@ -94,6 +105,20 @@ class Codec : public ProtocolCodec {
     }
   };
 
+  // Tells the observer of the packet at the front, as far as it came.
+  void Tell(Flow flow, const FlowState& state, const Packet& packet) const {
+    if (observer_ == nullptr) return;
+    const StreamBuffer& buffer = state.buffer;
+    const size_t header = std::min(buffer.size(), kHeaderBytes);
+    observer_->OnPart(flow, Part::kStructure, buffer.text().substr(0, header),
+                      buffer.size() - header);
+    if (packet.head.empty() || state.continues) return;
+    const std::optional<Part> part = matcher_.PartOf(flow, packet);
+    if (!part.has_value()) return;
+    observer_->OnPart(flow, *part, base::AsText(packet.head),
+                      buffer.size() - header - packet.head.size());
+  }
+
   bool is_opaque() const { return !matcher_.opaque_reason().empty(); }
 
   bool Accepts(Flow flow, const FlowState& state, const Packet& packet) const {
@@ -121,6 +146,7 @@ class Codec : public ProtocolCodec {
     }
   }
 
+  PartObserver* const observer_;
   FlowState flows_[2];
   Matcher matcher_;
 };
@@ -128,7 +154,11 @@ class Codec : public ProtocolCodec {
 }  // namespace
 
 std::unique_ptr<ProtocolCodec> MakeCodec(model::Transport /*transport*/) {
-  return std::make_unique<Codec>();
+  return std::make_unique<Codec>(nullptr);
+}
+
+std::unique_ptr<ProtocolCodec> MakeObservedCodec(PartObserver& observer) {
+  return std::make_unique<Codec>(&observer);
 }
 
 }  // namespace kindling::agent::mysql

@@ -173,6 +173,25 @@ bool Matcher::AcceptsServerPacket(const Packet& packet) const {
   return false;
 }
 
+std::optional<Part> Matcher::PartOf(Flow flow, const Packet& packet) const {
+  const bool is_greeting = phase_ == Phase::kUnknown || phase_ == Phase::kGreeted;
+  if (flow == Flow::kRequest) {
+    if (packet.sequence == 0) return Part::kMysqlCommand;
+    return is_greeting ? std::optional(Part::kMysqlLogin) : std::nullopt;
+  }
+  if (!open_.empty()) {
+    if (response_.has_value()) return response_->PartOf(packet);
+    return Response(open_[0].code, sends_eof_, false).PartOf(packet);
+  }
+  if (overflow_ > 0) return std::nullopt;
+  if (packet.first() == 0xff) return Part::kMysqlError;
+  if (is_greeting) return Part::kMysqlGreeting;
+  if (phase_ == Phase::kLoggingIn) {
+    return packet.first() == 0 ? Part::kMysqlOk : Part::kMysqlRow;
+  }
+  return IsEof(packet) ? std::optional(Part::kStructure) : std::nullopt;
+}
+
 void Matcher::OnClientPacket(const Packet& packet, const ByteOrigin& first, int64_t end_ns,
                              RecordSink& sink) {
   last_is_open_ = false;

@@ -10,6 +10,7 @@
 #include "agent/protocols/mysql/response.h"
 #include "agent/protocols/mysql/statements.h"
 #include "agent/protocols/mysql/wire.h"
+#include "agent/protocols/part_observer.h"
 #include "agent/protocols/record.h"
 #include "agent/protocols/request_ring.h"
 #include "agent/protocols/stream_buffer.h"
@@ -41,6 +42,9 @@ class Matcher {
                       RecordSink& sink);
   // Whether this may be a server's packet, by its number and length.
   bool AcceptsServerPacket(const Packet& packet) const;
+  // What the payload of a packet is that was not taken yet and of which at least one byte is there;
+  // none: a value.
+  std::optional<Part> PartOf(Flow flow, const Packet& packet) const;
   // Whether this may be a client's packet, as far as its head is there.
   bool AcceptsClientPacket(const Packet& packet) const;
   // False where further packets of the same segment are of no use.

@@ -14,7 +14,9 @@ constexpr uint8_t kError = 0xff;
 constexpr uint32_t kEofBytes = 5;
 constexpr uint32_t kMinOkBytes = 7;
 constexpr uint32_t kPreparedBytes = 12;
+constexpr uint32_t kMaxPreparedBytes = 16;
 constexpr uint64_t kMaxColumns = 65535;
+constexpr uint32_t kMaxCountBytes = 4;
 
 // A column definition begins with the catalogue, which is always "def".
 bool IsDefinition(const Packet& packet) {
@@ -58,6 +60,39 @@ Response::Progress Response::OnPacket(const Packet& packet) {
       return IsDefinition(packet) ? Progress::kMore : Progress::kInvalid;
   }
   return Progress::kInvalid;
+}
+
+Part Response::PartOf(const Packet& packet) const {
+  const bool is_eof = packet.first() == kEof && packet.length != kMaxPayloadBytes;
+  if (packet.first() == kError) return Part::kMysqlError;
+  if (is_eof && packet.length == kEofBytes) return Part::kStructure;
+  switch (state_) {
+    case State::kStart:
+      break;
+    case State::kAfterColumns:
+    case State::kRows:
+      return is_eof ? Part::kMysqlOk : Part::kMysqlRow;
+    default:
+      return Part::kMysqlDefinition;
+  }
+  switch (command_) {
+    case CommandCode::kStatistics:
+      return Part::kMysqlRow;
+    case CommandCode::kFieldList:
+      return Part::kMysqlDefinition;
+    case CommandCode::kStmtPrepare:
+      return packet.length <= kMaxPreparedBytes ? Part::kStructure : Part::kMysqlRow;
+    case CommandCode::kStmtFetch:
+      return is_eof ? Part::kMysqlOk : Part::kMysqlRow;
+    case CommandCode::kChangeUser:
+      return packet.first() == kOk ? Part::kMysqlOk : Part::kMysqlRow;
+    default:
+      break;
+  }
+  if (packet.first() == kOk || is_eof) return Part::kMysqlOk;
+  // A count of columns is short; what is longer is none.
+  return packet.first() == kLocalInfile || packet.length > kMaxCountBytes ? Part::kMysqlRow
+                                                                          : Part::kStructure;
 }
 
 Response::Progress Response::Start(const Packet& packet) {

@@ -5,6 +5,7 @@
 
 #include "agent/protocols/mysql/packet.h"
 #include "agent/protocols/mysql/wire.h"
+#include "agent/protocols/part_observer.h"
 
 namespace kindling::agent::mysql {
 
@@ -28,6 +29,8 @@ class Response {
     kInvalid,  // no such packet can come here
   };
   Progress OnPacket(const Packet& packet);
+  // What the payload of a packet would be here, of which at least one byte is there.
+  Part PartOf(const Packet& packet) const;
 
   // 0: no error.
   uint16_t error_code() const { return error_code_; }

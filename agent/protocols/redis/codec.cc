@@ -2,6 +2,7 @@
 
 #include "agent/protocols/redis/command_framer.h"
 #include "agent/protocols/redis/matcher.h"
+#include "agent/protocols/redis/observed_read.h"
 #include "agent/protocols/redis/reply_framer.h"
 
 namespace kindling::agent::redis {
@@ -10,6 +11,9 @@ namespace {
 // Threads: the capture thread only.
 class Codec : public ProtocolCodec {
  public:
+  // `observer` may be null.
+  explicit Codec(PartObserver* observer) : observer_(observer) {}
+
   void Feed(Flow flow, const Segment& segment, RecordSink& sink) override {
     if (matcher_.is_taken_over()) return;
     if (flow == Flow::kRequest) {
@@ -77,7 +81,8 @@ class Codec : public ProtocolCodec {
     while (!input.empty()) {
       if (commands_.bytes() == 0) place.Begin(segment);
       const size_t before = input.size();
-      const Step step = commands_.Next(input);
+      const Step step =
+          observer_ == nullptr ? commands_.Next(input) : ReadObserved(commands_, input, *observer_);
       place.Advance(before - input.size());
       if (step == Step::kNeedMore) break;
       if (step == Step::kInvalid) {
@@ -134,7 +139,8 @@ class Codec : public ProtocolCodec {
         }
       }
       const size_t before = input.size();
-      const Step step = replies_.Next(input);
+      const Step step =
+          observer_ == nullptr ? replies_.Next(input) : ReadObserved(replies_, input, *observer_);
       place.Advance(before - input.size());
       if (step == Step::kNeedMore) break;
       if (step == Step::kInvalid) {
@@ -172,6 +178,7 @@ class Codec : public ProtocolCodec {
     replies_.Reset();
   }
 
+  PartObserver* const observer_;
   CommandFramer commands_;
   ReplyFramer replies_;
   Place command_place_;
@@ -182,7 +189,11 @@ class Codec : public ProtocolCodec {
 }  // namespace
 
 std::unique_ptr<ProtocolCodec> MakeCodec(model::Transport /*transport*/) {
-  return std::make_unique<Codec>();
+  return std::make_unique<Codec>(nullptr);
+}
+
+std::unique_ptr<ProtocolCodec> MakeObservedCodec(PartObserver& observer) {
+  return std::make_unique<Codec>(&observer);
 }
 
 }  // namespace kindling::agent::redis

@@ -54,6 +54,13 @@ class CommandFramer {
   // After kFrame the command; before, what is known of it so far.
   Command command() const;
 
+  // What the next byte is part of.
+  bool in_word() const { return state_ == State::kBody; }
+  bool in_inline() const { return state_ == State::kInline; }
+  // REQUIRES: in_word() or in_inline(). Which word it is, and how many bytes of it are to come.
+  uint32_t word() const { return word_; }
+  uint64_t word_remaining() const { return remaining_; }
+
  private:
   enum class State : uint8_t {
     kStart,     // between commands

@@ -50,6 +50,19 @@ class ReplyFramer {
   // After kFrame the value; before, what is known of it so far.
   Reply reply() const;
 
+  // What the next byte is part of.
+  bool in_string() const { return state_ == State::kBody; }
+  bool in_line() const { return state_ == State::kLine; }
+  // REQUIRES: in_string() or in_line(). The first byte of the value it belongs to, how many bytes
+  // of the line came, and how many of the string are to come.
+  char type() const { return type_; }
+  uint32_t line_bytes() const { return line_; }
+  uint64_t string_remaining() const { return remaining_; }
+  // Whether it is in the first element of a top-level aggregate.
+  bool in_first_element() const { return depth_ == 1 && index_ == 0; }
+  // Whether it is in the error that reply() tells.
+  bool in_told_error() const { return in_error_; }
+
  private:
   enum class State : uint8_t {
     kType,    // before the first byte of a value
