@@ -253,6 +253,11 @@ void PayloadMasker::Mask(const DataEvent& event, Protocol protocol, Flow flow,
   }
   const LossAccount::Gap gap = conn.account.OnEvent(event);
   masked_ = bytes;
+  // A conversation that turns to TLS or compression gets another name with the event that says so.
+  const bool is_followed = conn.codec != nullptr && conn.undecided.empty();
+  if (is_followed && protocol != Protocol::kUnknown && !IsFollowed(protocol)) {
+    protocol = conn.protocol;
+  }
   if (IsFollowed(protocol)) {
     Follow(conn, event, protocol, flow, gap);
   } else if (protocol == Protocol::kUnknown) {

@@ -52,6 +52,7 @@ struct Piece {
   std::string bytes;
   uint32_t unseen = 0;
   int64_t boot_ns = 0;
+  bool is_lost = false;
 };
 
 struct Played {
@@ -73,9 +74,21 @@ Played Play(const std::vector<Piece>& pieces) {
   PayloadMasker masker;
   Played played;
   uint64_t positions[2] = {0, 0};
+  uint64_t lost[2] = {0, 0};
   for (const Piece& piece : pieces) {
     const Direction direction =
         piece.flow == Flow::kRequest ? Direction::kSent : Direction::kReceived;
+    uint64_t& flow_lost = lost[static_cast<size_t>(piece.flow)];
+    if (piece.is_lost) {
+      positions[static_cast<size_t>(piece.flow)] += piece.bytes.size();
+      flow_lost += piece.bytes.size();
+      continue;
+    }
+    if (flow_lost != 0) {
+      raw.OnGap(direction, flow_lost);
+      masked.OnGap(direction, flow_lost);
+      flow_lost = 0;
+    }
     std::string bytes = piece.bytes.substr(0, piece.bytes.size() - piece.unseen);
     Segment segment{.bytes = base::AsBytes(std::string_view(bytes)),
                     .unseen_bytes = piece.unseen,
@@ -95,6 +108,8 @@ Played Play(const std::vector<Piece>& pieces) {
   }
   raw.OnClose(1'000'000'000);
   masked.OnClose(1'000'000'000);
+  raw_sink.lines.push_back("protocol " + std::to_string(static_cast<int>(raw.protocol())));
+  masked_sink.lines.push_back("protocol " + std::to_string(static_cast<int>(masked.protocol())));
   played.raw = raw_sink.lines;
   played.masked = masked_sink.lines;
   return played;
@@ -138,7 +153,7 @@ std::vector<Sample> Samples() {
                  {kRequest, "GET /old HTTP/1.0\r\n\r\n"},
                  {kResponse, "HTTP/1.0 500 s3cr3t\r\n\r\nHTTP/1.1 200 s3cr3t\r\n\r\n"}},
        .values = {"s3cr3t", "4711"},
-       .min_records = 5},
+       .min_records = 6},
       {.name = "redis",
        .turns = {{kRequest, Command({"AUTH", "alice", "s3cr3t"})},
                  {kResponse, "-WRONGPASS invalid s3cr3t\r\n"},
@@ -160,15 +175,15 @@ std::vector<Sample> Samples() {
                   "*3\r\n$11\r\nunsubscribe\r\n$1\r\nb\r\n:1\r\n"
                   "*3\r\n$11\r\nunsubscribe\r\n$6\r\ns3cr3t\r\n:0\r\n"}},
        .values = {"s3cr3t", "alice", "4711"},
-       .min_records = 12},
+       .min_records = 13},
       {.name = "dns",
        .turns = {{kRequest, dns::Framed(dns::Query(7, "shop.test", 1))},
                  {kResponse, dns::Framed(dns::AddressResponse(7, "shop.test", 1, "\1\2\3\4"s))}},
-       .min_records = 1},
+       .min_records = 2},
       {.name = "curl_nginx",
        .turns = ReadTurnsFile("agent/protocols/http1/testdata/curl_nginx.turns"),
        .values = {"curl/", "nginx/"},
-       .min_records = 4},
+       .min_records = 5},
   };
   for (const char* name : {"cli", "compressed", "denied", "deprecate_eof", "prepared", "progress",
                            "text", "tls", "toomany"}) {
@@ -237,6 +252,22 @@ TEST(MaskPropertyTest, SingleBytes) {
       }
     }
     CheckEqual(sample, pieces, "in single bytes");
+  }
+}
+
+TEST(MaskPropertyTest, LostTurns) {
+  for (const Sample& sample : Samples()) {
+    const std::vector<Piece> whole = Whole(sample);
+    for (size_t turn = 2; turn < whole.size(); ++turn) {
+      std::vector<Piece> pieces = whole;
+      pieces[turn].is_lost = true;
+      for (const Piece& again : whole) {
+        pieces.push_back(again);
+        pieces.back().boot_ns += 1'000'000;
+      }
+      CheckEqual(sample, pieces, "turn " + std::to_string(turn) + " lost");
+      if (HasFatalFailure()) return;
+    }
   }
 }
 
