@@ -17,7 +17,7 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Open(int map_fd, size_t size_bytes) 
   if (consumer == MAP_FAILED) return base::ErrnoStatus(errno, "map the consumer page of a ring");
   ring->consumer_ = static_cast<std::byte*>(consumer);
   ring->page_bytes_ = page_bytes;
-  void* producer = mmap(nullptr, page_bytes + 2 * size_bytes, PROT_READ, MAP_SHARED, map_fd,
+  void* producer = mmap(nullptr, page_bytes + size_bytes, PROT_READ, MAP_SHARED, map_fd,
                         static_cast<off_t>(page_bytes));
   if (producer == MAP_FAILED) return base::ErrnoStatus(errno, "map the data of a ring");
   ring->producer_ = static_cast<const std::byte*>(producer);
@@ -31,7 +31,7 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Open(int map_fd, size_t size_bytes) 
 Ring::~Ring() {
   if (consumer_ != nullptr) munmap(consumer_, page_bytes_);
   if (producer_ != nullptr) {
-    munmap(const_cast<std::byte*>(producer_), page_bytes_ + 2 * size_bytes_);
+    munmap(const_cast<std::byte*>(producer_), page_bytes_ + size_bytes_);
   }
 }
 

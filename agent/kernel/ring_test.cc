@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -16,8 +15,7 @@ namespace {
 constexpr uint32_t kBusy = 1u << 31;
 constexpr uint32_t kDiscarded = 1u << 30;
 
-// Plays the kernel's part of a ring in a file: consumer page, producer page, data. The kernel maps
-// the data twice in a row; a file cannot, so nothing here wraps around the end.
+// Plays the kernel's part of a ring in a file: consumer page, producer page, data of one page.
 class RingTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -38,10 +36,10 @@ class RingTest : public ::testing::Test {
 
   // Writes a record and returns the place of its length.
   uint32_t* Put(const std::string& text, uint32_t flags = 0) {
-    char* at = memory_ + 2 * page_ + producer() % page_;
-    auto* length = reinterpret_cast<uint32_t*>(at);
+    char* data = memory_ + 2 * page_;
+    auto* length = reinterpret_cast<uint32_t*>(data + producer() % page_);
     *length = static_cast<uint32_t>(text.size()) | flags;
-    std::memcpy(at + 8, text.data(), text.size());
+    for (size_t i = 0; i < text.size(); ++i) data[(producer() + 8 + i) % page_] = text[i];
     producer() += (text.size() + 8 + 7) / 8 * 8;
     return length;
   }
@@ -86,6 +84,16 @@ TEST_F(RingTest, StopsAtAnUnfinishedRecordAndSkipsDiscardedOnes) {
   EXPECT_EQ(Drain(ring_->producer_position()), Records{"one"});
   *unfinished &= ~kBusy;
   EXPECT_EQ(Drain(ring_->producer_position()), (Records{"two", "three"}));
+}
+
+TEST_F(RingTest, ARecordMayGoOnAtTheBeginning) {
+  for (size_t size = 1; size < 200; ++size) {  // ends at every distance from the end of the data
+    for (int i = 0; i < 3; ++i) {
+      const std::string text(size * 7, static_cast<char>('a' + i));
+      Put(text);
+      ASSERT_EQ(Drain(ring_->producer_position()), Records{text});
+    }
+  }
 }
 
 }  // namespace

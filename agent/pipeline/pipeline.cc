@@ -328,8 +328,10 @@ void Pipeline::OnLost(Conversation& conversation, uint64_t requests) {
 }
 
 void Pipeline::OnUnparsed(Conversation& conversation, uint64_t bytes, uint64_t requests) {
-  model::Loss loss = LossOf(model::LossStage::kParserResync, 0, bytes);
-  loss.requests = requests;
+  // Requests are told with their edge, where the two observers' losses stay apart as their counts
+  // do.
+  if (requests > 0) aggregator_.OnLost(EdgeOf(conversation).context, requests);
+  model::Loss loss = LossOf(model::LossStage::kParserResync, 1, bytes);
   loss.workload = PartyOf(conversation.open().tgid).workload;
   aggregator_.OnLoss(loss);
 }
