@@ -44,7 +44,7 @@ Conversation* ConnTable::ConversationFor(Conn& conn, const DataEvent& event) {
       event.remote.size == 0 ? conn.last_peer : PeerKey{event.remote, event.remote_port};
   if (key.address.size == 0) return nullptr;
   conn.last_peer = key;
-  std::unique_ptr<Conversation>& peer = conn.peers[key];
+  std::unique_ptr<Conversation>& peer = conn.peers[key].conversation;
   if (peer == nullptr) {
     if (conn.peers.size() > options_.max_peers_per_socket) {
       conn.peers.erase(key);
@@ -96,6 +96,11 @@ void ConnTable::OnData(const DataEvent& event) {
     conversation->OnSegment(event.direction, segment);
   }
   CountRecords(conn, *conversation, before);
+  if (conn.conversation == nullptr) {
+    Peer& peer = conn.peers.find(conn.last_peer)->second;
+    (event.direction == Direction::kSent ? peer.sent : peer.received) += event.size;
+    if (conversation->is_parsed()) peer.sent = peer.received = 0;
+  }
   if (conversation->is_parsed()) {  // its bytes are in its records
     conn.reported_sent = conn.account.sent_bytes() - conn.open.sent_bytes;
     conn.reported_received = conn.account.received_bytes() - conn.open.received_bytes;
@@ -114,9 +119,10 @@ void ConnTable::CountRecords(Conn& conn, const Conversation& conversation, uint6
   for (uint64_t i = before; i < conversation.records(); ++i) conn.account.OnRecord();
 }
 
-void ConnTable::ReportBytes(Conn& conn) {
+void ConnTable::ReportBytes(Conn& conn, bool ended) {
   Conversation* conversation = conn.conversation.get();
-  if (conversation == nullptr || conversation->is_parsed() || conversation->wants_payload()) return;
+  if (conversation == nullptr || conversation->is_parsed()) return;
+  if (conversation->wants_payload() && !ended) return;  // may turn out to be parsed
   const uint64_t sent = conn.account.sent_bytes() - conn.open.sent_bytes;
   const uint64_t received = conn.account.received_bytes() - conn.open.received_bytes;
   if (sent == conn.reported_sent && received == conn.reported_received) return;
@@ -125,13 +131,33 @@ void ConnTable::ReportBytes(Conn& conn) {
   conn.reported_received = received;
 }
 
+void ConnTable::ReportBytes(Peer& peer, bool ended) {
+  Conversation& conversation = *peer.conversation;
+  if (conversation.is_parsed() || (conversation.wants_payload() && !ended)) return;
+  if (peer.sent == 0 && peer.received == 0) return;
+  sink_.OnBytes(conversation, std::exchange(peer.sent, 0), std::exchange(peer.received, 0));
+}
+
+void ConnTable::TellTailGap(Conn& conn, const ConnCounters& end) {
+  Conversation* conversation = conn.conversation.get();
+  if (conversation == nullptr) return;
+  const uint64_t before = conversation->records();
+  if (end.sent_bytes > conn.account.sent_bytes()) {
+    conversation->OnGap(Direction::kSent, end.sent_bytes - conn.account.sent_bytes());
+  }
+  if (end.received_bytes > conn.account.received_bytes()) {
+    conversation->OnGap(Direction::kReceived, end.received_bytes - conn.account.received_bytes());
+  }
+  CountRecords(conn, *conversation, before);
+}
+
 ConnTable::Kind ConnTable::KindOf(const DataEvent& event) const {
   const auto found = conns_.find(event.id);
   if (found == conns_.end()) return {};
   const Conversation* conversation = found->second->conversation.get();
   if (conversation == nullptr) {
     const auto peer = found->second->peers.find(found->second->last_peer);
-    if (peer != found->second->peers.end()) conversation = peer->second.get();
+    if (peer != found->second->peers.end()) conversation = peer->second.conversation.get();
   }
   if (conversation == nullptr) return {};
   return {.protocol = conversation->protocol(), .flow = conversation->FlowOf(event.direction)};
@@ -145,19 +171,24 @@ void ConnTable::Settle(const ConnCounters& counters) {
   Conn& conn = *found->second;
   Conversation* conversation = conn.conversation.get();
   if (conversation == nullptr && !conn.peers.empty()) {
-    conversation = conn.peers.begin()->second.get();
+    conversation = conn.peers.begin()->second.conversation.get();
   }
   if (conversation != nullptr && conversation->is_parsed()) {
+    // A request whose answer was lost is not an unanswered one.
+    if (counters.closed) TellTailGap(conn, counters);
     const uint64_t lost = conn.account.OnCounters(counters);
     if (lost > 0) sink_.OnLost(*conversation, lost);
   } else {
     // With payload off only the counters know how much was moved.
     conn.account.AdvanceTo(counters);
-    ReportBytes(conn);
+    ReportBytes(conn, counters.closed);
   }
   if (!counters.closed) return;
   if (conn.conversation != nullptr) conn.conversation->OnClose(counters.boot_ns);
-  for (auto& [key, peer] : conn.peers) peer->OnClose(counters.boot_ns);
+  for (auto& [key, peer] : conn.peers) {
+    ReportBytes(peer, /*ended=*/true);
+    peer.conversation->OnClose(counters.boot_ns);
+  }
   conns_.erase(found);
 }
 
@@ -176,14 +207,17 @@ void ConnTable::OnTick(int64_t boot_ns) {
       const uint64_t before = conn->conversation->records();
       conn->conversation->OnTick(boot_ns, options_.no_response_ns);
       CountRecords(*conn, *conn->conversation, before);
-      ReportBytes(*conn);
+      ReportBytes(*conn, /*ended=*/false);
     }
     for (auto it = conn->peers.begin(); it != conn->peers.end();) {
-      Conversation& peer = *it->second;
+      Conversation& peer = *it->second.conversation;
       const uint64_t before = peer.records();
       peer.OnTick(boot_ns, options_.no_response_ns);
       CountRecords(*conn, peer, before);
-      if (!peer.has_open_request() && boot_ns - peer.last_boot_ns() > options_.idle_peer_ns) {
+      const bool ended =
+          !peer.has_open_request() && boot_ns - peer.last_boot_ns() > options_.idle_peer_ns;
+      ReportBytes(it->second, ended);
+      if (ended) {
         peer.OnClose(boot_ns);
         conn->peers.erase(it++);
       } else {

@@ -66,6 +66,12 @@ class ConnTable {
       return H::combine(std::move(h), key.address.bytes, key.port);
     }
   };
+  // One remote of an unconnected UDP socket, with its bytes that were not reported yet.
+  struct Peer {
+    std::unique_ptr<Conversation> conversation;
+    uint64_t sent = 0;
+    uint64_t received = 0;
+  };
   struct Conn {
     explicit Conn(const ConnOpen& open)
         : open(open), account(open.sent_bytes, open.received_bytes) {}
@@ -73,7 +79,7 @@ class ConnTable {
     LossAccount account;
     std::unique_ptr<Conversation>
         conversation;  // with the only peer; null for a socket with several
-    absl::flat_hash_map<PeerKey, std::unique_ptr<Conversation>> peers;
+    absl::flat_hash_map<PeerKey, Peer> peers;
     PeerKey last_peer;  // of the datagram before
     uint64_t reported_sent = 0;
     uint64_t reported_received = 0;
@@ -82,7 +88,11 @@ class ConnTable {
 
   Conversation* ConversationFor(Conn& conn, const DataEvent& event);
   void CountRecords(Conn& conn, const Conversation& conversation, uint64_t before);
-  void ReportBytes(Conn& conn);
+  // A conversation whose protocol is still open reports when it is `ended`.
+  void ReportBytes(Conn& conn, bool ended);
+  void ReportBytes(Peer& peer, bool ended);
+  // What was lost after a connection's last event.
+  void TellTailGap(Conn& conn, const ConnCounters& end);
   void Settle(const ConnCounters& counters);
 
   const Options options_;

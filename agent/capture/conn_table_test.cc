@@ -175,6 +175,28 @@ TEST_F(ConnTableTest, UnknownProtocolTurnsPayloadOffAndIsCountedByBytes) {
   EXPECT_EQ(lost, 0u);
 }
 
+TEST_F(ConnTableTest, AConnectionThatEndsUndecidedIsCountedByBytes) {
+  Open(1);
+  Move(1, Direction::kSent, "xxxx");
+  Move(1, Direction::kReceived, "yyyyyyyy");
+  table.OnTick(now_ns + 5'000'000'000);
+  EXPECT_EQ(bytes_sent, 0u);  // may still turn out to be parsed
+  Close(1);
+  EXPECT_EQ(bytes_sent, 4u);
+  EXPECT_EQ(bytes_received, 8u);
+}
+
+TEST_F(ConnTableTest, ARequestWhoseAnswerWasLostAtTheEndIsLostAndNotUnanswered) {
+  Open(1, model::Transport::kTcp, model::Side::kClient);
+  Move(1, Direction::kSent, "Q1");
+  Move(1, Direction::kReceived, "A1");
+  Move(1, Direction::kSent, "Q2");
+  Move(1, Direction::kReceived, "A2", /*dropped=*/true);
+  Close(1);
+  EXPECT_EQ(requests, std::vector<std::string>{"client A1"});
+  EXPECT_EQ(lost, 1u);
+}
+
 TEST_F(ConnTableTest, ACodecThatHasEnoughTurnsPayloadOff) {
   Open(1);
   Move(1, Direction::kSent, "QUIET");
@@ -228,6 +250,30 @@ TEST_F(ConnTableTest, DatagramsOfOneSocketAreSplitByPeer) {
   datagram(Direction::kReceived, 3000, "Q3");
   EXPECT_EQ(table.stats().refused_peers, 1u);
   table.OnTick(now_ns + 60'000'000'000);
+  EXPECT_EQ(closed, 2);
+}
+
+TEST_F(ConnTableTest, DatagramsOfAnUnknownProtocolAreCountedByBytesOfEachPeer) {
+  Open(1, model::Transport::kUdp);
+  const auto datagrams = [&](int count, uint64_t first, uint16_t port) {
+    for (int i = 0; i < count; ++i) {
+      table.OnData({.id = 1,
+                    .boot_ns = ++now_ns,
+                    .direction = Direction::kReceived,
+                    .position = first + static_cast<uint64_t>(i) * 3,
+                    .size = 3,
+                    .bytes = base::AsBytes("xyz"),
+                    .turn = 1,
+                    .remote = {.bytes = {10, 0, 0, 1}, .size = 4},
+                    .remote_port = port});
+    }
+  };
+  datagrams(5, 0, 1000);
+  datagrams(1, 15, 2000);  // too few to be given up
+  table.OnTick(now_ns + 1);
+  EXPECT_EQ(bytes_received, 15u);
+  table.OnTick(now_ns + 60'000'000'000);  // the peers are idle
+  EXPECT_EQ(bytes_received, 18u);
   EXPECT_EQ(closed, 2);
 }
 
