@@ -82,7 +82,8 @@ void ProcessTable::Rename(uint32_t tgid, Process& process, int depth) {
   if (name == process.workload) return;
   if (!process.workload.name.empty()) ++names_version_;
   process.workload = std::move(name);
-  if (depth >= kMaxAncestors) return;
+  // Only what a process serves goes into its children's names: a short-lived program costs no walk.
+  if (!serves || depth >= kMaxAncestors) return;
   for (auto& [child_tgid, child] : processes_) {
     if (child != nullptr && child->facts.parent_tgid == tgid && child.get() != &process &&
         child->facts.executable == process.facts.executable) {

@@ -281,9 +281,15 @@ void Pipeline::Bind(const Conversation& conversation, const model::Party& server
 void Pipeline::BindAddress(const std::string& address, uint16_t port, model::Transport transport,
                            const model::Party& server) {
   if (address.starts_with("127.") || address == "::1") return;  // names nothing elsewhere
-  std::string& told = bindings_[absl::StrFormat("%s %s:%d", model::Name(transport), address, port)];
-  if (told == server.workload || bindings_.size() > kMaxBindings) return;
-  told = server.workload;
+  std::string place = absl::StrFormat("%s %s:%d", model::Name(transport), address, port);
+  const auto told = bindings_.find(place);
+  if (told != bindings_.end()) {
+    if (told->second == server.workload) return;
+    told->second = server.workload;
+  } else {
+    if (bindings_.size() >= kMaxBindings) return;
+    bindings_.emplace(std::move(place), server.workload);
+  }
   aggregator_.OnAddress({.first_ns = wall_ns_,
                          .address = address,
                          .port = port,

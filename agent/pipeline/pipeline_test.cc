@@ -168,6 +168,27 @@ TEST_F(PipelineTest, ARemoteServerIsAnAddressAndTheNameItWasResolvedFrom) {
   EXPECT_EQ(http->client.address, "10.0.0.1");
 }
 
+TEST_F(PipelineTest, ClientsDatagramSocketsDoNotCrowdOutServers) {
+  for (uint32_t i = 0; i < 20'000; ++i) {
+    pipeline.OnConnOpen({.id = 100 + i,
+                         .boot_ns = now_ns,
+                         .transport = model::Transport::kUdp,
+                         .side = model::Side::kClient,
+                         .netns = 9,
+                         .local = {.size = 4},
+                         .local_port = static_cast<uint16_t>(40'000 + i),
+                         .tgid = kCurl});
+  }
+  pipeline.OnListen({.netns = 7, .local = {.size = 4}, .port = 8080, .tgid = kNginx});
+  ConnOpen client = Client(1, kLoopback, kLoopback);
+  client.remote_port = 8080;
+  pipeline.OnConnOpen(client);
+  Exchange(1, 0);
+  Finish();
+  ASSERT_NE(Row(model::Side::kClient), nullptr);
+  EXPECT_EQ(Row(model::Side::kClient)->server.workload, "nginx:80");
+}
+
 TEST_F(PipelineTest, AServersAddressIsBoundToItsWorkloadOnce) {
   pipeline.OnConnOpen(Server(2, kHostA, kHostB));
   Exchange(0, 2);

@@ -6,6 +6,8 @@
 namespace kindling::agent {
 namespace {
 
+constexpr uint16_t kFirstEphemeralPort = 32768;  // Linux's usual net.ipv4.ip_local_port_range
+
 // IPv4-mapped IPv6 as IPv4, so that both ends of a dual-stack connection agree.
 IpAddress Unmapped(const IpAddress& address) {
   static constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -44,7 +46,12 @@ SocketIndex::Pair SocketIndex::PairOf(const ConnOpen& open) {
 
 void SocketIndex::LearnAddress(const IpAddress& address, uint32_t netns) {
   if (address.size == 0 || IsWildcard(address) || IsLoopback(address)) return;
-  if (address_netns_.size() < kMaxAddresses) address_netns_[Unmapped(address)] = netns;
+  const IpAddress plain = Unmapped(address);
+  if (const auto known = address_netns_.find(plain); known != address_netns_.end()) {
+    known->second = netns;
+  } else if (address_netns_.size() < kMaxAddresses) {
+    address_netns_[plain] = netns;
+  }
 }
 
 void SocketIndex::Add(Conversation& conversation) {
@@ -77,19 +84,37 @@ void SocketIndex::Remove(const Conversation& conversation) {
 void SocketIndex::AddListener(const ListenEvent& event) {
   if (event.tgid == 0) return;
   if (event.transport == model::Transport::kUnix) {
-    if (unix_listeners_.size() < kMaxListeners) unix_listeners_[event.unix_path] = event.tgid;
+    if (const auto known = unix_listeners_.find(event.unix_path); known != unix_listeners_.end()) {
+      known->second = event.tgid;
+    } else if (unix_listeners_.size() < kMaxListeners) {
+      unix_listeners_[event.unix_path] = event.tgid;
+    }
     return;
   }
   LearnAddress(event.local, event.netns);
-  if (listeners_.size() < kMaxListeners) {
-    listeners_[{event.transport, event.netns, event.port}] = event.tgid;
+  SetListener({event.transport, event.netns, event.port}, event.tgid);
+}
+
+void SocketIndex::SetListener(const Port& port, uint32_t tgid) {
+  if (const auto known = listeners_.find(port); known != listeners_.end()) {
+    known->second = tgid;
+    return;
   }
+  if (listeners_.size() >= kMaxListeners) {
+    // The end of an unconnected client socket is not told: such ports must not crowd out servers.
+    absl::erase_if(listeners_, [](const auto& entry) {
+      return entry.first.transport == model::Transport::kUdp &&
+             entry.first.port >= kFirstEphemeralPort;
+    });
+    if (listeners_.size() >= kMaxListeners) return;
+  }
+  listeners_[port] = tgid;
 }
 
 void SocketIndex::AddDatagramSocket(const ConnOpen& socket, uint32_t tgid) {
   LearnAddress(socket.local, socket.netns);
-  if (tgid == 0 || socket.local_port == 0 || listeners_.size() >= kMaxListeners) return;
-  listeners_[{socket.transport, socket.netns, socket.local_port}] = tgid;
+  if (tgid == 0 || socket.local_port == 0) return;
+  SetListener({socket.transport, socket.netns, socket.local_port}, tgid);
 }
 
 uint32_t SocketIndex::PeerOf(const Conversation& conversation) const {

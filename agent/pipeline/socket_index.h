@@ -17,7 +17,8 @@ namespace kindling::agent {
 //
 // Threads: the capture thread only.
 // Lifetime: a conversation must be removed before it is destroyed.
-// Limits:  as many entries as there are conversations, plus kMaxListeners.
+// Limits:  as many entries as there are conversations, plus kMaxListeners; at that bound UDP ports
+//          of the ephemeral range are forgotten first.
 class SocketIndex {
  public:
   void Add(Conversation& conversation);
@@ -62,6 +63,7 @@ class SocketIndex {
 
   static Pair PairOf(const ConnOpen& open);
   void LearnAddress(const IpAddress& address, uint32_t netns);
+  void SetListener(const Port& port, uint32_t tgid);
 
   static constexpr size_t kMaxListeners = 16384;
   static constexpr size_t kMaxAddresses = 4096;
