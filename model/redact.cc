@@ -260,4 +260,14 @@ std::string RedactCommandLine(std::string_view arguments, size_t max_bytes) {
   return out;
 }
 
+std::vector<std::string> RedactArguments(const std::vector<std::string>& arguments) {
+  std::vector<std::string> out;
+  if (arguments.empty()) return out;
+  out.reserve(arguments.size());
+  CommandLineRedactor redactor(arguments.front());
+  out.push_back(arguments.front());
+  for (size_t i = 1; i < arguments.size(); ++i) out.push_back(redactor.Argument(arguments[i]));
+  return out;
+}
+
 }  // namespace kindling::model

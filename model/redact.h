@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace kindling::model {
 
@@ -28,5 +29,7 @@ std::string RedactQuery(std::string_view target, size_t max_bytes);
 // headers
 // ("Authorization: x"), and without the user part of URLs.
 std::string RedactCommandLine(std::string_view arguments, size_t max_bytes);
+// The same for arguments that stay apart; what they are called by and run is kept.
+std::vector<std::string> RedactArguments(const std::vector<std::string>& arguments);
 
 }  // namespace kindling::model

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "gtest/gtest.h"
 
@@ -67,6 +68,12 @@ TEST(RedactTest, CommandLine) {
   EXPECT_EQ(Line("app\0https://h.test/x?sig=abc&a=1\0"sv), "app https://h.test/x?sig=*&a=*");
   EXPECT_EQ(Line(""sv), "");
   EXPECT_EQ(RedactCommandLine("app\0--password\0hunter2"sv, 12), "app --pas...");
+}
+
+TEST(RedactTest, ArgumentsStayApart) {
+  EXPECT_EQ(RedactArguments({}), std::vector<std::string>());
+  EXPECT_EQ(RedactArguments({"/usr/bin/mysql", "-phunter2", "--token", "a b", "shop"}),
+            (std::vector<std::string>{"/usr/bin/mysql", "-p*", "--token", "*", "shop"}));
 }
 
 TEST(RedactTest, NoSecretSurvivesWhereverTheLineIsCut) {

@@ -30,7 +30,8 @@ class Transcript final : public EventSink {
   }
   void OnListen(const ListenEvent& e) override { Add(absl::StrFormat("listen %d", e.port)); }
   void OnTask(const TaskEvent& e) override {
-    Add(absl::StrFormat("task %d %s", e.tgid, reader->Read(e.tgid).executable));
+    const ProcessFacts facts = reader->Read(e.tgid);
+    Add(absl::StrFormat("task %d %s %s", e.tgid, facts.executable, facts.arguments.back()));
   }
   void OnKernelLoss(const KernelLoss& l) override {
     Add(absl::StrFormat("loss %d", l.data_ring_events));
@@ -47,7 +48,9 @@ class Transcript final : public EventSink {
 class CountingReader final : public ProcessReader {
  public:
   ProcessFacts Read(uint32_t tgid) override {
-    return {.found = true, .executable = absl::StrFormat("/bin/%d-%d", tgid, ++reads)};
+    return {.found = true,
+            .executable = absl::StrFormat("/bin/%d-%d", tgid, ++reads),
+            .arguments = {"app", "--password=hunter2"}};
   }
   int reads = 0;
 };
@@ -114,7 +117,10 @@ TEST_F(RecordingTest, MaskChangesTheFileNotThePipeline) {
         for (std::byte& byte : bytes) byte = std::byte{'x'};
       });
   EXPECT_EQ(recorded[2], "data 1 5 secret");
-  EXPECT_EQ(Replay()[2], "data 1 5 xxxxxx");
+  EXPECT_EQ(recorded[3], "task 7 /bin/7-1 --password=hunter2");
+  const std::vector<std::string> replayed = Replay();
+  EXPECT_EQ(replayed[2], "data 1 5 xxxxxx");
+  EXPECT_EQ(replayed[3], "task 7 /bin/7-1 --password=*");
 }
 
 TEST_F(RecordingTest, ACutFileGivesAnErrorAfterWhatWasWhole) {

@@ -12,6 +12,7 @@
 #include "agent/recording/frames.h"
 #include "base/errno_status.h"
 #include "base/unique_fd.h"
+#include "model/redact.h"
 
 namespace kindling::agent {
 
@@ -84,7 +85,13 @@ ProcessFacts RecordingWriter::Read(uint32_t tgid) {
   ProcessFacts facts = reader_.Read(tgid);
   if (output_ != nullptr) {
     output_->frame.Clear();
-    Encode(tgid, facts, output_->frame.mutable_process_facts());
+    if (mask_ == nullptr) {
+      Encode(tgid, facts, output_->frame.mutable_process_facts());
+    } else {
+      ProcessFacts masked = facts;
+      masked.arguments = model::RedactArguments(facts.arguments);
+      Encode(tgid, masked, output_->frame.mutable_process_facts());
+    }
     Write();
   }
   return facts;

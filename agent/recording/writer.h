@@ -34,7 +34,8 @@ using PayloadMask = std::function<void(const DataEvent& event, std::span<std::by
 // Failure: a write error stops the recording, not the agent; status() says what it was.
 class RecordingWriter final : public EventSink, public ProcessReader {
  public:
-  // `next` and `reader` must outlive this. `mask` may be null: payload is written as it is.
+  // `next` and `reader` must outlive this. `mask` may be null: payload and command
+  // lines are written as they are.
   static absl::StatusOr<std::unique_ptr<RecordingWriter>> Open(const std::string& path,
                                                                const RecordingHeader& header,
                                                                EventSink& next,
