@@ -74,7 +74,7 @@ void ConnTable::OnData(const DataEvent& event) {
   if (conversation == nullptr) return;
   conversation->SetTask(event.tgid, event.tid);
 
-  const uint64_t before = conversation->records();
+  const uint64_t before = conversation->told_requests();
   if (IsDatagram(conn.open)) {
     // Each stands for itself; a lost one may be the answer that a request still waits for.
     if (gap.bytes > 0 || gap.other_turn) conversation->OnGap(Direction::kReceived, 0);
@@ -116,7 +116,7 @@ void ConnTable::CountRecords(Conn& conn, const Conversation& conversation, uint6
     conn.account.SetRequestDirection(
         conversation.side() == model::Side::kClient ? Direction::kSent : Direction::kReceived);
   }
-  for (uint64_t i = before; i < conversation.records(); ++i) conn.account.OnRecord();
+  for (uint64_t i = before; i < conversation.told_requests(); ++i) conn.account.OnRecord();
 }
 
 void ConnTable::ReportBytes(Conn& conn, bool ended) {
@@ -141,7 +141,7 @@ void ConnTable::ReportBytes(Peer& peer, bool ended) {
 void ConnTable::TellTailGap(Conn& conn, const ConnCounters& end) {
   Conversation* conversation = conn.conversation.get();
   if (conversation == nullptr) return;
-  const uint64_t before = conversation->records();
+  const uint64_t before = conversation->told_requests();
   if (end.sent_bytes > conn.account.sent_bytes()) {
     conversation->OnGap(Direction::kSent, end.sent_bytes - conn.account.sent_bytes());
   }
@@ -204,14 +204,14 @@ void ConnTable::OnTick(int64_t boot_ns) {
   next_sweep_ns_ = boot_ns + kSweepIntervalNs;
   for (auto& [id, conn] : conns_) {
     if (conn->conversation != nullptr) {
-      const uint64_t before = conn->conversation->records();
+      const uint64_t before = conn->conversation->told_requests();
       conn->conversation->OnTick(boot_ns, options_.no_response_ns);
       CountRecords(*conn, *conn->conversation, before);
       ReportBytes(*conn, /*ended=*/false);
     }
     for (auto it = conn->peers.begin(); it != conn->peers.end();) {
       Conversation& peer = *it->second.conversation;
-      const uint64_t before = peer.records();
+      const uint64_t before = peer.told_requests();
       peer.OnTick(boot_ns, options_.no_response_ns);
       CountRecords(*conn, peer, before);
       const bool ended =

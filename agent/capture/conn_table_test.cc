@@ -20,6 +20,7 @@ class CallCodec final : public ProtocolCodec {
       record_.request_start_ns = segment.boot_ns;
     } else if (open_) {
       open_ = false;
+      if (base::AsText(segment.bytes) == "BAD") return sink.OnUnparsed(segment.bytes.size(), 1);
       record_.endpoint = base::AsText(segment.bytes);
       sink.OnRecord(record_);
     }
@@ -75,7 +76,7 @@ class ConnTableTest : public testing::Test, public ConversationSink {
     bytes_received += received;
   }
   void OnLost(Conversation&, uint64_t count) override { lost += count; }
-  void OnUnparsed(Conversation&, uint64_t, uint64_t) override {}
+  void OnUnparsed(Conversation&, uint64_t, uint64_t count) override { unparsed += count; }
   void OnClosed(Conversation&, int64_t) override { ++closed; }
 
   void Open(ConnId id, model::Transport transport = model::Transport::kTcp,
@@ -120,7 +121,7 @@ class ConnTableTest : public testing::Test, public ConversationSink {
   std::map<ConnId, Stream> streams;
   std::vector<std::string> requests;
   std::vector<ConnId> payload_off;
-  uint64_t bytes_sent = 0, bytes_received = 0, lost = 0;
+  uint64_t bytes_sent = 0, bytes_received = 0, lost = 0, unparsed = 0;
   uint32_t task = 0;
   int closed = 0;
   int64_t now_ns = 100;
@@ -184,6 +185,18 @@ TEST_F(ConnTableTest, AConnectionThatEndsUndecidedIsCountedByBytes) {
   Close(1);
   EXPECT_EQ(bytes_sent, 4u);
   EXPECT_EQ(bytes_received, 8u);
+}
+
+TEST_F(ConnTableTest, ARequestThatWasNotUnderstoodIsNotLostOnceMore) {
+  Open(1, model::Transport::kTcp, model::Side::kClient);
+  for (int i = 0; i < 10; ++i) {
+    Move(1, Direction::kSent, "Q1", /*dropped=*/i == 3);
+    Move(1, Direction::kReceived, i == 6 ? "BAD" : "A1");
+  }
+  Close(1);
+  EXPECT_EQ(requests.size(), 8u);
+  EXPECT_EQ(unparsed, 1u);
+  EXPECT_EQ(lost, 1u);
 }
 
 TEST_F(ConnTableTest, ARequestWhoseAnswerWasLostAtTheEndIsLostAndNotUnanswered) {

@@ -147,6 +147,7 @@ void Conversation::OnRecord(const Record& record) {
 }
 
 void Conversation::OnUnparsed(uint64_t bytes, uint64_t requests) {
+  unparsed_requests_ += requests;
   sink_.OnUnparsed(*this, bytes, requests);
 }
 

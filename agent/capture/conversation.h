@@ -60,6 +60,8 @@ class Conversation final : private RecordSink {
   bool wants_payload() const { return state_ != State::kUnparsed; }
   bool has_open_request() const { return codec_ != nullptr && codec_->has_open_request(); }
   uint64_t records() const { return records_; }
+  // Requests that were told, as a record or as not understood.
+  uint64_t told_requests() const { return records_ + unparsed_requests_; }
   int64_t last_boot_ns() const { return last_boot_ns_; }
 
   Flow FlowOf(Direction direction) const;
@@ -100,6 +102,7 @@ class Conversation final : private RecordSink {
   size_t pending_bytes_ = 0;
   int failures_ = 0;
   uint64_t records_ = 0;
+  uint64_t unparsed_requests_ = 0;
   int64_t last_boot_ns_ = 0;
 };
 
