@@ -5,12 +5,14 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -153,6 +155,8 @@ int Replay(const CommandLine& line) {
                                                                "defaults", false);
   if (!config.ok()) return Fail(config.status());
   const absl::Status status = kindling::agent::Replay(*config, options);
+  std::error_code ignored;
+  if (!has_config) std::filesystem::remove_all(spool, ignored);
   return status.ok() ? 0 : Fail(status);
 }
 
