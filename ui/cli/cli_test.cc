@@ -698,7 +698,8 @@ TEST_F(CliTest, Completion) {
   EXPECT_THAT(complete({"get", "agents", "--s"}), ElementsAre());
   EXPECT_THAT(complete({"get", "edges", "--s"}), ElementsAre("--since"));
   EXPECT_THAT(complete({"get", "edges", "-f", "slow proto"}), ElementsAre("slow protocol"));
-  EXPECT_THAT(complete({"get", "edges", "-f", "protocol=my"}), ElementsAre("protocol=mysql"));
+  EXPECT_THAT(complete({"get", "edges", "-f", "protocol=my"}),
+              ElementsAre("protocol=mysql", "protocol=mysql_compressed"));
   EXPECT_THAT(complete({"get", "edges", "--filter=pi"}), ElementsAre());
   EXPECT_THAT(complete({"get", "spans", "--filter=pi"}), ElementsAre("--filter=pid"));
   EXPECT_THAT(complete({"completion", "z"}), ElementsAre("zsh"));

@@ -23,8 +23,8 @@ expect 'kindlingctl g' g get
 expect 'kindlingctl get se' se services
 expect 'kindlingctl get edges -o y' y yaml
 expect 'kindlingctl get edges -f prot' prot protocol
-expect 'kindlingctl get edges -f protocol=' = http redis mysql dns tls http2 postgresql kafka unknown
-expect 'kindlingctl get edges -f protocol=my' my mysql
+expect 'kindlingctl get edges -f protocol=' = http redis mysql dns tls http2 postgresql kafka mysql_compressed unknown
+expect 'kindlingctl get edges -f protocol=my' my mysql mysql_compressed
 expect "kindlingctl get edges -f 'transp" "'transp" "'transport"
 expect 'kindlingctl map --output=mer' mer mermaid
 expect 'kindlingctl nonsense ' ''
