@@ -107,9 +107,11 @@ bool ProcessTable::OnTask(const TaskEvent& event) {
       const bool is_news = slot == nullptr || slot->exited_boot_ns != 0 ||
                            event.boot_ns - slot->exec_boot_ns > kLaunchNs ||
                            slot->facts != process->facts;
-      slot = std::move(process);
+      const std::unique_ptr<Process> old = std::exchange(slot, std::move(process));
       Process& fresh = *slot;  // Rename() may move the table
       Rename(event.tgid, fresh, 0);
+      // Connections stay open over an exec. A name that is inherited still was never asked for.
+      if (old != nullptr && !old->inherited && old->workload != fresh.workload) ++names_version_;
       return is_news;
     }
     case TaskEventKind::kFork:

@@ -250,10 +250,11 @@ Pipeline::EdgeAttachment& Pipeline::EdgeOf(Conversation& conversation) {
     attachment = fresh.get();
     attachment->context.connect_duration_ns = conversation.open().connect_duration_ns;
     conversation.attachment = std::move(fresh);
-  } else if (attachment->names_version == processes_.names_version() &&
-             attachment->protocol == conversation.protocol() &&
-             attachment->side == conversation.side()) {
-    return *attachment;
+  } else if (attachment->protocol == conversation.protocol() &&
+             attachment->side == conversation.side() &&
+             (attachment->names_version == processes_.names_version() ||
+              !processes_.Knows(conversation.open().tgid))) {
+    return *attachment;  // of a process that is gone nothing better will be known
   }
   const Edge edge = MakeEdge(conversation);
   attachment->names_version = processes_.names_version();

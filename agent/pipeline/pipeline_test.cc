@@ -168,6 +168,34 @@ TEST_F(PipelineTest, ARemoteServerIsAnAddressAndTheNameItWasResolvedFrom) {
   EXPECT_EQ(http->client.address, "10.0.0.1");
 }
 
+TEST_F(PipelineTest, AConnectionOutlivesTheProcessThatNamedIt) {
+  pipeline.OnConnOpen(Client(1, kHostA, kHostB));
+  Exchange(1, 0);
+  pipeline.OnTask({.boot_ns = now_ns, .kind = TaskEventKind::kExit, .tgid = kCurl});
+  reader.processes.erase(kCurl);
+  now_ns += 40 * kSecond;
+  Finish();
+  edges.clear();
+  pipeline.OnListen({.netns = 7, .local = {.size = 4}, .port = 70, .tgid = kNginx});  // renames it
+  Exchange(1, 0);
+  Finish();
+  ASSERT_NE(Row(model::Side::kClient), nullptr);
+  EXPECT_EQ(Row(model::Side::kClient)->client.workload, "curl");
+}
+
+TEST_F(PipelineTest, AConnectionThatIsOpenOverAnExecTakesTheNewName) {
+  pipeline.OnConnOpen(Client(1, kHostA, kHostB));
+  Exchange(1, 0);
+  Finish();
+  edges.clear();
+  reader.processes[kCurl].executable = "/usr/bin/wget";
+  pipeline.OnTask({.boot_ns = now_ns, .kind = TaskEventKind::kExec, .tgid = kCurl});
+  Exchange(1, 0);
+  Finish();
+  ASSERT_NE(Row(model::Side::kClient), nullptr);
+  EXPECT_EQ(Row(model::Side::kClient)->client.workload, "wget");
+}
+
 TEST_F(PipelineTest, ClientsDatagramSocketsDoNotCrowdOutServers) {
   for (uint32_t i = 0; i < 20'000; ++i) {
     pipeline.OnConnOpen({.id = 100 + i,
