@@ -26,7 +26,7 @@ Conversation* ConnTable::Open(const ConnOpen& event) {
   }
   auto conn = std::make_unique<Conn>(event);
   if (!IsDatagram(event) || event.remote.size != 0) {
-    conn->conversation = std::make_unique<Conversation>(event, sink_);
+    conn->conversation = std::make_unique<Conversation>(event, sink_, conn->account);
   }
   if (event.side != model::Side::kUnknown) {
     conn->account.SetRequestDirection(event.side == model::Side::kClient ? Direction::kSent
@@ -56,7 +56,7 @@ Conversation* ConnTable::ConversationFor(Conn& conn, const DataEvent& event) {
     open.remote = key.address;
     open.remote_port = key.port;
     open.tgid = 0;
-    peer = std::make_unique<Conversation>(open, sink_);
+    peer = std::make_unique<Conversation>(open, sink_, conn.account);
   }
   return peer.get();
 }
@@ -74,7 +74,6 @@ void ConnTable::OnData(const DataEvent& event) {
   if (conversation == nullptr) return;
   conversation->SetTask(event.tgid, event.tid);
 
-  const uint64_t before = conversation->told_requests();
   if (IsDatagram(conn.open)) {
     // Each stands for itself; a lost one may be the answer that a request still waits for.
     if (gap.bytes > 0 || gap.other_turn) conversation->OnGap(Direction::kReceived, 0);
@@ -95,7 +94,6 @@ void ConnTable::OnData(const DataEvent& event) {
         static_cast<uint32_t>(event.size - gap.already_seen - segment.bytes.size());
     conversation->OnSegment(event.direction, segment);
   }
-  CountRecords(conn, *conversation, before);
   if (conn.conversation == nullptr) {
     Peer& peer = conn.peers.find(conn.last_peer)->second;
     (event.direction == Direction::kSent ? peer.sent : peer.received) += event.size;
@@ -109,14 +107,6 @@ void ConnTable::OnData(const DataEvent& event) {
     conn.payload_off = true;
     set_payload_(event.id, false);
   }
-}
-
-void ConnTable::CountRecords(Conn& conn, const Conversation& conversation, uint64_t before) {
-  if (conversation.side() != model::Side::kUnknown) {
-    conn.account.SetRequestDirection(
-        conversation.side() == model::Side::kClient ? Direction::kSent : Direction::kReceived);
-  }
-  for (uint64_t i = before; i < conversation.told_requests(); ++i) conn.account.OnRecord();
 }
 
 void ConnTable::ReportBytes(Conn& conn, bool ended) {
@@ -141,14 +131,12 @@ void ConnTable::ReportBytes(Peer& peer, bool ended) {
 void ConnTable::TellTailGap(Conn& conn, const ConnCounters& end) {
   Conversation* conversation = conn.conversation.get();
   if (conversation == nullptr) return;
-  const uint64_t before = conversation->told_requests();
   if (end.sent_bytes > conn.account.sent_bytes()) {
     conversation->OnGap(Direction::kSent, end.sent_bytes - conn.account.sent_bytes());
   }
   if (end.received_bytes > conn.account.received_bytes()) {
     conversation->OnGap(Direction::kReceived, end.received_bytes - conn.account.received_bytes());
   }
-  CountRecords(conn, *conversation, before);
 }
 
 ConnTable::Kind ConnTable::KindOf(const DataEvent& event) const {
@@ -204,16 +192,12 @@ void ConnTable::OnTick(int64_t boot_ns) {
   next_sweep_ns_ = boot_ns + kSweepIntervalNs;
   for (auto& [id, conn] : conns_) {
     if (conn->conversation != nullptr) {
-      const uint64_t before = conn->conversation->told_requests();
       conn->conversation->OnTick(boot_ns, options_.no_response_ns);
-      CountRecords(*conn, *conn->conversation, before);
       ReportBytes(*conn, /*ended=*/false);
     }
     for (auto it = conn->peers.begin(); it != conn->peers.end();) {
       Conversation& peer = *it->second.conversation;
-      const uint64_t before = peer.told_requests();
       peer.OnTick(boot_ns, options_.no_response_ns);
-      CountRecords(*conn, peer, before);
       const bool ended =
           !peer.has_open_request() && boot_ns - peer.last_boot_ns() > options_.idle_peer_ns;
       ReportBytes(it->second, ended);

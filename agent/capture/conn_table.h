@@ -87,7 +87,6 @@ class ConnTable {
   };
 
   Conversation* ConversationFor(Conn& conn, const DataEvent& event);
-  void CountRecords(Conn& conn, const Conversation& conversation, uint64_t before);
   // A conversation whose protocol is still open reports when it is `ended`.
   void ReportBytes(Conn& conn, bool ended);
   void ReportBytes(Peer& peer, bool ended);

@@ -17,8 +17,8 @@ model::Side SideOf(Match match, Direction direction) {
 
 }  // namespace
 
-Conversation::Conversation(const ConnOpen& open, ConversationSink& sink)
-    : open_(open), sink_(sink), last_boot_ns_(open.boot_ns) {}
+Conversation::Conversation(const ConnOpen& open, ConversationSink& sink, LossAccount& account)
+    : open_(open), sink_(sink), account_(account), last_boot_ns_(open.boot_ns) {}
 
 void Conversation::SetTask(uint32_t tgid, uint32_t tid) {
   if (open_.tgid != 0 || tgid == 0) return;
@@ -85,8 +85,7 @@ void Conversation::Decide(Direction direction, const Segment& segment) {
     ++failures_;
     if (open_.origin == ConnOrigin::kFound) {
       // The middle of a message: forget it and try the next segment afresh.
-      pending_.clear();
-      pending_bytes_ = 0;
+      DropPending(segment.boot_ns);
     }
   }
   const int allowed = open_.origin == ConnOrigin::kFound ? kMaxFailuresFound : kMaxFailuresFresh;
@@ -99,6 +98,8 @@ void Conversation::Decide(Direction direction, const Segment& segment) {
 void Conversation::Adopt(const ProtocolEntry& entry, model::Side side) {
   protocol_ = entry.protocol;
   open_.side = side;
+  account_.SetRequestDirection(side == model::Side::kClient ? Direction::kSent
+                                                            : Direction::kReceived);
   if (entry.make_codec == nullptr) return GiveUp();
   codec_ = entry.make_codec(open_.transport);
   state_ = State::kParsed;
@@ -113,6 +114,18 @@ void Conversation::Adopt(const ProtocolEntry& entry, model::Side side) {
   }
 }
 
+// Requests among the kept bytes are lost should the protocol be found later.
+void Conversation::DropPending(int64_t boot_ns) {
+  for (const PendingSegment& each : pending_) {
+    if (open_.side == model::Side::kUnknown || FlowOf(each.direction) == Flow::kRequest) {
+      account_.OnGivenUp(boot_ns);
+      break;
+    }
+  }
+  pending_.clear();
+  pending_bytes_ = 0;
+}
+
 void Conversation::GiveUp() {
   state_ = State::kUnparsed;
   pending_ = {};
@@ -125,8 +138,7 @@ void Conversation::OnGap(Direction direction, uint64_t lost_bytes) {
   } else if (state_ == State::kDeciding) {
     // What follows is the middle of a message.
     open_.origin = ConnOrigin::kFound;
-    pending_.clear();
-    pending_bytes_ = 0;
+    DropPending(last_boot_ns_);
   }
 }
 
@@ -143,11 +155,12 @@ void Conversation::OnClose(int64_t boot_ns) {
 
 void Conversation::OnRecord(const Record& record) {
   ++records_;
+  account_.OnRequests(record.request_start_ns, 1);
   sink_.OnRequest(*this, record);
 }
 
 void Conversation::OnUnparsed(uint64_t bytes, uint64_t requests) {
-  unparsed_requests_ += requests;
+  account_.OnRequests(last_boot_ns_, requests);  // known to be lost, they are not estimated too
   sink_.OnUnparsed(*this, bytes, requests);
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "agent/capture/events.h"
+#include "agent/capture/loss_account.h"
 #include "agent/protocols/codec.h"
 #include "agent/protocols/record.h"
 #include "model/protocol.h"
@@ -41,8 +42,8 @@ class ConversationAttachment {
 // Limits:  holds at most kMaxPendingBytes until the protocol is decided.
 class Conversation final : private RecordSink {
  public:
-  // `sink` must outlive this.
-  Conversation(const ConnOpen& open, ConversationSink& sink);
+  // `sink` and `account`, which learns of every request, must outlive this.
+  Conversation(const ConnOpen& open, ConversationSink& sink, LossAccount& account);
 
   void OnSegment(Direction direction, const Segment& segment);
   // `lost_bytes` of `direction` will never come.
@@ -60,8 +61,6 @@ class Conversation final : private RecordSink {
   bool wants_payload() const { return state_ != State::kUnparsed; }
   bool has_open_request() const { return codec_ != nullptr && codec_->has_open_request(); }
   uint64_t records() const { return records_; }
-  // Requests that were told, as a record or as not understood.
-  uint64_t told_requests() const { return records_ + unparsed_requests_; }
   int64_t last_boot_ns() const { return last_boot_ns_; }
 
   Flow FlowOf(Direction direction) const;
@@ -88,6 +87,7 @@ class Conversation final : private RecordSink {
   void Decide(Direction direction, const Segment& segment);
   void Adopt(const ProtocolEntry& entry, model::Side side);
   void GiveUp();
+  void DropPending(int64_t boot_ns);
   void Feed(Direction direction, const Segment& segment);
 
   static constexpr size_t kMaxPendingBytes = 8192;
@@ -95,6 +95,7 @@ class Conversation final : private RecordSink {
 
   ConnOpen open_;
   ConversationSink& sink_;
+  LossAccount& account_;
   State state_ = State::kDeciding;
   model::Protocol protocol_ = model::Protocol::kUnknown;
   std::unique_ptr<ProtocolCodec> codec_;
@@ -102,7 +103,6 @@ class Conversation final : private RecordSink {
   size_t pending_bytes_ = 0;
   int failures_ = 0;
   uint64_t records_ = 0;
-  uint64_t unparsed_requests_ = 0;
   int64_t last_boot_ns_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "agent/capture/events.h"
+#include "agent/capture/exchange_model.h"
 
 namespace kindling::agent {
 
@@ -11,10 +12,10 @@ namespace kindling::agent {
 // counters, which do not pass through the rings.
 //
 // The kernel numbers the turns of a connection (runs of bytes in one direction). An exchange is a
-// request turn with the response turn after it. Exchanges that arrived whole tell how many records
-// one exchange gives (1, or more with pipelining); times the number of exchanges the kernel
-// counted, less the records that were made, is what was lost. With nothing missing the estimate is
-// exactly 0.
+// request turn with the response turn after it. Exchanges that arrived whole tell how many requests
+// one holds (1, or more with pipelining, by its bytes); how many exchanges and bytes there were
+// besides the kernel counted. What those are expected to hold, less the records that were made of
+// them, was lost. With nothing missing the estimate is exactly 0.
 //
 // Threads: the capture thread only.
 class LossAccount {
@@ -24,6 +25,10 @@ class LossAccount {
 
   // Which direction carries requests; until known, the direction of the first event is taken.
   void SetRequestDirection(Direction direction);
+
+  // What exchanges with the same server hold, used while this connection has shown few itself; may
+  // be null, must outlive this.
+  void SetCommonModel(ExchangeModel* common) { common_ = common; }
 
   // What is missing between an event and what came before it.
   struct Gap {
@@ -35,7 +40,11 @@ class LossAccount {
   // not told again when their direction goes on.
   Gap OnEvent(const DataEvent& event);
 
-  void OnRecord() { ++records_, ++exchange_records_; }
+  // `count` requests whose first byte moved at `start_ns` are counted, as records or as lost.
+  void OnRequests(int64_t start_ns, uint64_t count);
+
+  // Bytes that arrived were given up for something lost before them: their requests are lost too.
+  void OnGivenUp(int64_t boot_ns);
 
   // Compares with the kernel's counters and returns how many more requests are now known to be
   // lost. REQUIRES: every event before counters.boot_ns that was not lost has been given to
@@ -52,11 +61,31 @@ class LossAccount {
   uint64_t received_bytes() const { return next_position_[1]; }
 
  private:
-  static size_t Index(Direction direction) { return direction == Direction::kSent ? 0 : 1; }
-  void EnterTurn(uint32_t turn, Direction direction);
-  void FinishExchange();
-  uint64_t EstimateLost(uint32_t turns, bool closed) const;
+  struct Exchange {
+    bool is_known = false;   // it was entered
+    bool is_intact = false;  // nothing of it is missing so far
+    bool is_answered = false;
+    bool is_doubtful = false;  // began where the codec may have been looking for a boundary
+    uint32_t turn = 0;  // of its request
+    int64_t start_ns = 0;
+    uint64_t request_begin = 0;  // stream position
+    uint64_t request_bytes = 0;
+    uint64_t requests = 0;
+  };
 
+  static size_t Index(Direction direction) { return direction == Direction::kSent ? 0 : 1; }
+  void EnterTurn(const DataEvent& event);
+  void OnMissing(int64_t boot_ns);
+  // The exchange before the last one takes no more records.
+  void Commit(const Exchange& exchange);
+  void BeginExchange();
+  // Of the exchanges that ended before `turns` and hold `request_bytes`, with nothing under way.
+  uint64_t Estimate(uint32_t turns, uint64_t request_bytes) const;
+  uint64_t EstimateAt(const ConnCounters& counters);
+
+  ExchangeModel* common_ = nullptr;
+  ExchangeModel own_;
+  std::array<uint64_t, 2> start_position_;
   std::array<uint64_t, 2> next_position_;      // by Index()
   std::array<bool, 2> told_ = {false, false};  // its next gap was told as other_turn
   Direction request_direction_ = Direction::kSent;
@@ -64,11 +93,15 @@ class LossAccount {
   Direction odd_direction_ = Direction::kSent;  // of turns 1, 3, 5, ...
   uint32_t turn_ = 0;                           // of the last event; 0: none yet
   bool has_gap_ = false;
-  bool exchange_intact_ = false;
-  bool exchange_answered_ = false;  // its response turn was entered
-  uint64_t exchange_records_ = 0;
+  // Since the last gap no record was made: the codec may be looking for the next boundary.
+  bool is_resuming_ = false;
+  int64_t resumes_ns_ = 0;
+  // Records come late: of one exchange before the present one they still count.
+  Exchange before_;
+  Exchange present_;
   uint64_t intact_exchanges_ = 0;
-  uint64_t intact_records_ = 0;
+  uint64_t intact_bytes_ = 0;
+  uint64_t intact_requests_ = 0;
   uint64_t records_ = 0;
   uint64_t lost_requests_ = 0;
 };

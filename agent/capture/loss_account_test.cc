@@ -37,7 +37,7 @@ Simulation Simulate(int exchanges, int pipeline, double drop, unsigned seed) {
       }
     }
     for (int k = 0; k < pipeline; ++k) {
-      if (whole) account.OnRecord();
+      if (whole) account.OnRequests(i, 1);
     }
     if (!whole) result.lost_truth += pipeline;
   }
@@ -120,7 +120,7 @@ TEST(LossAccount, RequestUnderWayIsNotLost) {
   LossAccount account(0, 0);
   account.OnEvent({.direction = Direction::kSent, .position = 0, .size = 10, .turn = 1});
   account.OnEvent({.direction = Direction::kReceived, .position = 0, .size = 10, .turn = 2});
-  account.OnRecord();
+  account.OnRequests(0, 1);
   account.OnEvent({.direction = Direction::kSent, .position = 20, .size = 10, .turn = 5});
   // Turns 3 and 4 are lost; 5 waits for its response.
   EXPECT_EQ(account.OnCounters({.sent_bytes = 30, .received_bytes = 20, .turns = 5}), 1u);
