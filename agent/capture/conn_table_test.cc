@@ -165,6 +165,30 @@ TEST_F(ConnTableTest, LossIsCountedFromTheKernelsCounters) {
   EXPECT_EQ(table.size(), 0u);
 }
 
+TEST_F(ConnTableTest, ARequestWhoseResponseIsLostAtTheEndIsLostAndNotUnansweredToo) {
+  Open(1, model::Transport::kTcp, model::Side::kClient);
+  Move(1, Direction::kSent, "Q1");
+  Move(1, Direction::kReceived, "A1");
+  Move(1, Direction::kSent, "Q1");
+  Move(1, Direction::kReceived, "A2", /*dropped=*/true);
+  Close(1);
+  EXPECT_EQ(requests, std::vector<std::string>{"client A1"});
+  EXPECT_EQ(lost, 1u);
+}
+
+TEST_F(ConnTableTest, RequestsBeforeTheProtocolIsRecognisedAreLost) {
+  Open(1, model::Transport::kTcp, model::Side::kServer);
+  Move(1, Direction::kReceived, "x", /*dropped=*/false);  // too short to tell
+  Move(1, Direction::kSent, "y", /*dropped=*/true);
+  Move(1, Direction::kReceived, "Q2");  // the gap shows: "x" is given up
+  Move(1, Direction::kSent, "A2");
+  Move(1, Direction::kReceived, "Q3");
+  Move(1, Direction::kSent, "A3");
+  Close(1);
+  EXPECT_EQ(requests, (std::vector<std::string>{"server A2", "server A3"}));
+  EXPECT_EQ(lost, 1u);
+}
+
 TEST_F(ConnTableTest, UnknownProtocolTurnsPayloadOffAndIsCountedByBytes) {
   Open(1);
   for (int i = 0; i < 6; ++i) Move(1, Direction::kSent, "xxxx");

@@ -84,6 +84,7 @@ class Conversation final : private RecordSink {
 
   void OnRecord(const Record& record) override;
   void OnUnparsed(uint64_t bytes, uint64_t requests) override;
+  void OnDropped(int64_t start_ns) override { account_.OnDropped(start_ns); }
   void Decide(Direction direction, const Segment& segment);
   void Adopt(const ProtocolEntry& entry, model::Side side);
   void GiveUp();

@@ -22,8 +22,8 @@ double ExchangeModel::Expect(uint64_t exchanges, uint64_t request_bytes) const {
   const auto count = static_cast<double>(exchanges);
   if (exchanges_ == 0) return count;
   const double slope = bytes_spread_ > 0 ? std::max(0.0, shared_spread_ / bytes_spread_) : 0;
-  const double line = mean_requests_ * count +
-                      slope * (static_cast<double>(request_bytes) - mean_bytes_ * count);
+  const double line =
+      mean_requests_ * count + slope * (static_cast<double>(request_bytes) - mean_bytes_ * count);
   return std::clamp(line, static_cast<double>(least_) * count, static_cast<double>(most_) * count);
 }
 

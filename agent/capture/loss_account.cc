@@ -36,8 +36,13 @@ LossAccount::Gap LossAccount::OnEvent(const DataEvent& event) {
   if (is_first) EnterTurn(event);
   if (event.position > next) {
     OnMissing(event.boot_ns);
-    // The missing bytes may be the end of this direction's turn before.
-    if (is_first) before_.is_intact = false;
+    if (event.direction == request_direction_) {
+      present_.is_intact = false;
+      // The missing bytes may be the end of the request turn before.
+      if (is_first) before_.is_intact = false;
+    } else if (is_first) {
+      before_.is_doubtful = true;
+    }
     if (!told_[index]) gap.bytes = event.position - next;
   } else if (event.position < next) {
     gap.already_seen = static_cast<uint32_t>(std::min<uint64_t>(next - event.position, event.size));
@@ -54,7 +59,7 @@ LossAccount::Gap LossAccount::OnEvent(const DataEvent& event) {
 void LossAccount::OnMissing(int64_t boot_ns) {
   has_gap_ = is_resuming_ = true;
   resumes_ns_ = boot_ns;
-  present_.is_intact = false;
+  present_.is_doubtful = true;
 }
 
 void LossAccount::EnterTurn(const DataEvent& event) {
@@ -91,7 +96,7 @@ void LossAccount::BeginExchange() {
 }
 
 void LossAccount::Commit(const Exchange& exchange) {
-  if (!exchange.is_known || !exchange.is_intact || !exchange.is_answered) return;
+  if (!exchange.is_known || !exchange.is_intact) return;
   if (exchange.is_doubtful && exchange.requests == 0) return;  // the codec passed it over
   ++intact_exchanges_;
   intact_bytes_ += exchange.request_bytes;
@@ -102,11 +107,24 @@ void LossAccount::Commit(const Exchange& exchange) {
 
 void LossAccount::OnRequests(int64_t start_ns, uint64_t count) {
   records_ += count;
+  CountIn(start_ns, count);
+}
+
+void LossAccount::OnDropped(int64_t start_ns) {
+  has_gap_ = true;
+  ++dropped_;
+  CountIn(start_ns, 1);
+}
+
+void LossAccount::CountIn(int64_t start_ns, uint64_t count) {
   if (start_ns >= resumes_ns_) is_resuming_ = false;
   (before_.is_known && start_ns < present_.start_ns ? before_ : present_).requests += count;
 }
 
-void LossAccount::OnGivenUp(int64_t boot_ns) { OnMissing(boot_ns); }
+void LossAccount::OnGivenUp(int64_t boot_ns) {
+  OnMissing(boot_ns);
+  before_.is_intact = present_.is_intact = false;
+}
 
 uint64_t LossAccount::Estimate(uint32_t turns, uint64_t request_bytes) const {
   // Before any event is seen, the client is taken to speak first.
@@ -114,14 +132,15 @@ uint64_t LossAccount::Estimate(uint32_t turns, uint64_t request_bytes) const {
   // When the server speaks first, turn 1 belongs to no exchange.
   const uint32_t before_first = odd_is_request ? 0 : std::min(turns, 1u);
   const uint64_t exchanges = (turns - before_first) / 2;
-  if (exchanges <= intact_exchanges_) return 0;
+  if (exchanges <= intact_exchanges_) return dropped_;
   const ExchangeModel& model =
       own_.exchanges() < kEnoughExchanges && common_ != nullptr ? *common_ : own_;
-  const double expected = model.Expect(
-      exchanges - intact_exchanges_, request_bytes - std::min(request_bytes, intact_bytes_));
-  const uint64_t others = records_ - std::min(records_, intact_requests_);
+  const double expected = model.Expect(exchanges - intact_exchanges_,
+                                       request_bytes - std::min(request_bytes, intact_bytes_));
+  const uint64_t known = records_ + dropped_;
+  const uint64_t others = known - std::min(known, intact_requests_);
   const auto wanted = static_cast<uint64_t>(std::llround(expected));
-  return wanted > others ? wanted - others : 0;
+  return dropped_ + (wanted > others ? wanted - others : 0);
 }
 
 uint64_t LossAccount::EstimateAt(const ConnCounters& counters) {
@@ -129,8 +148,8 @@ uint64_t LossAccount::EstimateAt(const ConnCounters& counters) {
   const uint64_t at = requests == 0 ? counters.sent_bytes : counters.received_bytes;
   const uint64_t bytes = at - std::min(at, start_position_[requests]);
   if (counters.closed) {
-    BeginExchange();
     Commit(before_);
+    if (present_.is_answered) Commit(present_);
     before_ = present_ = Exchange();
     return Estimate(counters.turns, bytes);
   }
@@ -140,11 +159,11 @@ uint64_t LossAccount::EstimateAt(const ConnCounters& counters) {
   over.Commit(over.before_);
   over.common_ = common_;
   if (counters.turns <= turn_) {  // the present exchange may still give records
-    if (!present_.is_known || present_.turn <= 1) return 0;
+    if (!present_.is_known || present_.turn <= 1) return dropped_;
     over.records_ -= std::min(over.records_, present_.requests);
     return over.Estimate(present_.turn - 1, present_.request_begin - start_position_[requests]);
   }
-  // Everything seen is over, for turns went by unseen; the last exchange may be under way.
+  // Turns went by unseen; the last exchange may be under way.
   over.common_ = nullptr;
   over.Commit(over.present_);
   over.common_ = common_;
@@ -164,6 +183,10 @@ uint64_t LossAccount::OnCounters(const ConnCounters& counters) {
   if (counters.sent_bytes > next_position_[0] || counters.received_bytes > next_position_[1] ||
       counters.turns > turn_) {
     OnMissing(counters.boot_ns);
+    const size_t requests = Index(request_direction_);
+    const uint64_t at = requests == 0 ? counters.sent_bytes : counters.received_bytes;
+    if (at > next_position_[requests]) present_.is_intact = false;
+    if (counters.turns > turn_) present_.is_answered = true;
   }
   if (!has_gap_) return 0;
   const uint64_t lost = EstimateAt(counters);

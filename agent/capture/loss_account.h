@@ -12,10 +12,11 @@ namespace kindling::agent {
 // counters, which do not pass through the rings.
 //
 // The kernel numbers the turns of a connection (runs of bytes in one direction). An exchange is a
-// request turn with the response turn after it. Exchanges that arrived whole tell how many requests
-// one holds (1, or more with pipelining, by its bytes); how many exchanges and bytes there were
-// besides the kernel counted. What those are expected to hold, less the records that were made of
-// them, was lost. With nothing missing the estimate is exactly 0.
+// request turn with the response turn after it. Of an exchange whose request turn arrived whole the
+// requests are known: those that gave no record for want of a response are lost. Such exchanges
+// tell how many requests one holds (1, or more with pipelining, by its bytes); how many exchanges
+// and bytes there were besides the kernel counted. What those are expected to hold, less what is
+// known of them, was lost too. With nothing missing the estimate is exactly 0.
 //
 // Threads: the capture thread only.
 class LossAccount {
@@ -43,6 +44,9 @@ class LossAccount {
   // `count` requests whose first byte moved at `start_ns` are counted, as records or as lost.
   void OnRequests(int64_t start_ns, uint64_t count);
 
+  // A request that was seen is lost all the same.
+  void OnDropped(int64_t start_ns);
+
   // Bytes that arrived were given up for something lost before them: their requests are lost too.
   void OnGivenUp(int64_t boot_ns);
 
@@ -63,10 +67,10 @@ class LossAccount {
  private:
   struct Exchange {
     bool is_known = false;   // it was entered
-    bool is_intact = false;  // nothing of it is missing so far
+    bool is_intact = false;  // nothing of its request turn is missing so far
     bool is_answered = false;
-    bool is_doubtful = false;  // began where the codec may have been looking for a boundary
-    uint32_t turn = 0;  // of its request
+    bool is_doubtful = false;  // its response was lost, or the codec may have looked for a boundary
+    uint32_t turn = 0;         // of its request
     int64_t start_ns = 0;
     uint64_t request_begin = 0;  // stream position
     uint64_t request_bytes = 0;
@@ -79,6 +83,7 @@ class LossAccount {
   // The exchange before the last one takes no more records.
   void Commit(const Exchange& exchange);
   void BeginExchange();
+  void CountIn(int64_t start_ns, uint64_t count);
   // Of the exchanges that ended before `turns` and hold `request_bytes`, with nothing under way.
   uint64_t Estimate(uint32_t turns, uint64_t request_bytes) const;
   uint64_t EstimateAt(const ConnCounters& counters);
@@ -103,6 +108,7 @@ class LossAccount {
   uint64_t intact_bytes_ = 0;
   uint64_t intact_requests_ = 0;
   uint64_t records_ = 0;
+  uint64_t dropped_ = 0;
   uint64_t lost_requests_ = 0;
 };
 

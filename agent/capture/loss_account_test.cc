@@ -126,5 +126,109 @@ TEST(LossAccount, RequestUnderWayIsNotLost) {
   EXPECT_EQ(account.OnCounters({.sent_bytes = 30, .received_bytes = 20, .turns = 5}), 1u);
 }
 
+// One event of a turn of its own.
+DataEvent Event(Direction direction, uint32_t turn, uint64_t position, uint32_t size) {
+  return {
+      .boot_ns = turn, .direction = direction, .position = position, .size = size, .turn = turn};
+}
+
+TEST(LossAccount, BatchesThatAreLostForTheirSizeAreNotTakenForSingles) {
+  std::mt19937 random(4);
+  std::uniform_int_distribution<uint32_t> batches(1, 16);
+  LossAccount account(0, 0);
+  account.SetRequestDirection(Direction::kSent);
+  uint64_t sent = 0, received = 0, truth = 0;
+  uint32_t turn = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const uint32_t batch = batches(random);
+    const uint32_t bytes = batch * 40;
+    // The larger, the likelier it finds no room.
+    const bool lost = std::bernoulli_distribution(batch / 20.0)(random);
+    turn += 2;
+    if (lost) {
+      truth += batch;
+    } else {
+      account.OnEvent(Event(Direction::kSent, turn - 1, sent, bytes));
+      account.OnEvent(Event(Direction::kReceived, turn, received, bytes));
+      account.OnRequests(turn - 1, batch);
+    }
+    sent += bytes;
+    received += bytes;
+  }
+  account.OnCounters(
+      {.sent_bytes = sent, .received_bytes = received, .turns = turn, .closed = true});
+  EXPECT_NEAR(static_cast<double>(account.lost_requests()), static_cast<double>(truth),
+              0.02 * static_cast<double>(truth));
+}
+
+TEST(LossAccount, RequestsThatWereSeenAndDroppedAreKnownExactly) {
+  LossAccount account(0, 0);
+  account.SetRequestDirection(Direction::kSent);
+  // Singles arrive; the responses to batches of five never do, so no batch gives a record.
+  uint64_t sent = 0, received = 0, truth = 0;
+  uint32_t turn = 0;
+  for (int i = 0; i < 100; ++i) {
+    const uint32_t batch = i % 4 == 3 ? 5 : 1;
+    account.OnEvent(Event(Direction::kSent, ++turn, sent, batch * 40));
+    sent += batch * 40;
+    const int64_t start_ns = turn;
+    if (batch == 1) {
+      account.OnEvent(Event(Direction::kReceived, ++turn, received, 50));
+      account.OnRequests(start_ns, 1);
+    } else {
+      ++turn;
+      for (uint32_t k = 0; k < batch; ++k) account.OnDropped(start_ns);
+      truth += batch;
+    }
+    received += batch * 50;
+  }
+  account.OnCounters(
+      {.sent_bytes = sent, .received_bytes = received, .turns = turn, .closed = true});
+  EXPECT_EQ(account.lost_requests(), truth);
+}
+
+TEST(LossAccount, WhatWasGivenUpBeforeAProtocolWasKnownIsLost) {
+  LossAccount account(0, 0);
+  account.SetRequestDirection(Direction::kSent);
+  uint64_t at = 0;
+  for (uint32_t turn = 1; turn <= 20; turn += 2, at += 10) {
+    account.OnEvent(Event(Direction::kSent, turn, at, 10));
+    if (turn < 6) {
+      account.OnGivenUp(turn);
+    } else {
+      account.OnRequests(turn, 1);
+    }
+    account.OnEvent(Event(Direction::kReceived, turn + 1, at, 10));
+  }
+  account.OnCounters({.sent_bytes = at, .received_bytes = at, .turns = 20, .closed = true});
+  EXPECT_EQ(account.records(), 7u);
+  EXPECT_EQ(account.lost_requests(), 3u);
+}
+
+TEST(LossAccount, RecordsThatComeWithTheNextRequestBelongToTheirExchange) {
+  LossAccount account(0, 0);
+  account.SetRequestDirection(Direction::kSent);
+  // Batches of 10 and of 1 in turn; every record comes late. The batch at the end is lost.
+  uint64_t sent = 0, received = 0;
+  uint32_t turn = 0, late = 0;
+  int64_t late_ns = 0;
+  for (int i = 0; i < 100; ++i) {
+    const uint32_t batch = i % 2 == 0 ? 10 : 1;
+    account.OnEvent(Event(Direction::kSent, ++turn, sent, batch * 40));
+    account.OnRequests(late_ns, late);
+    late = batch;
+    late_ns = turn;
+    account.OnEvent(Event(Direction::kReceived, ++turn, received, 50));
+    sent += batch * 40;
+    received += 50;
+  }
+  account.OnRequests(late_ns, late);
+  account.OnCounters({.sent_bytes = sent + 400,
+                      .received_bytes = received + 50,
+                      .turns = turn + 2,
+                      .closed = true});
+  EXPECT_EQ(account.lost_requests(), 10u);
+}
+
 }  // namespace
 }  // namespace kindling::agent

@@ -44,7 +44,8 @@ class ProtocolCodec {
   virtual void Feed(Flow flow, const Segment& segment, RecordSink& sink) = 0;
 
   // `lost_bytes` (0: unknown) bytes of `flow` will never come. Requests whose parts were lost are
-  // dropped, not reported as unanswered; the caller accounts for them by the kernel's counters.
+  // dropped, not reported as unanswered: those seen are told to RecordSink::OnDropped, for the
+  // others the caller accounts by the kernel's counters.
   virtual void OnGap(Flow flow, uint64_t lost_bytes, RecordSink& sink) = 0;
 
   // Ends requests that are older than `no_response_ns` as Outcome::kNoResponse.

@@ -53,6 +53,8 @@ class RecordSink {
   // Bytes that arrived but could not be understood; `requests` is how many requests they are known
   // to have held, 0 when that cannot be told.
   virtual void OnUnparsed(uint64_t bytes, uint64_t requests) = 0;
+  // A request that began at `start_ns` was seen and gives no record, for bytes around it were lost.
+  virtual void OnDropped(int64_t start_ns) { (void)start_ns; }
 };
 
 }  // namespace kindling::agent

@@ -145,6 +145,8 @@ void Matcher::OnRequestHead(const Head& head, const ByteOrigin& first, bool is_c
         unseen.bytes = head.size;
         Fill(head, unseen);
         EmitUnseen(unseen, 0, sink);
+      } else {
+        sink.OnDropped(first.boot_ns);
       }
       return;
     }
@@ -325,9 +327,12 @@ void Matcher::OnBreak(Flow flow, Missing missing, int64_t boot_ns, RecordSink& s
   }
   const bool pipelined = is_pipelined();
   uncaptured_ = missing == Missing::kUncaptured && (!lost_ || uncaptured_);
-  if (uncaptured_) {
-    for (size_t i = 0; i < open_count_; ++i) {
-      if (!At(i).is_expired && !At(i).is_doubtful) EmitUnseen(At(i), boot_ns, sink);
+  for (size_t i = 0; i < open_count_; ++i) {
+    if (At(i).is_expired) continue;
+    if (uncaptured_ && !At(i).is_doubtful) {
+      EmitUnseen(At(i), boot_ns, sink);
+    } else {
+      sink.OnDropped(At(i).first.boot_ns);
     }
   }
   DropOpen();

@@ -204,7 +204,11 @@ void Matcher::EndLostReplies(RecordSink& sink) {
     Complete(cut_reply_, cut_extent_, sink);
   }
   uint64_t unanswered = 0;  // those in overflow_ were counted when they came
-  for (size_t i = 0; i < open_.size(); ++i) unanswered += open_[i].is_reported ? 0 : 1;
+  for (size_t i = 0; i < open_.size(); ++i) {
+    if (open_[i].is_reported) continue;
+    ++unanswered;
+    if (replies_loss_ == Loss::kGap) sink.OnDropped(open_[i].start_ns);
+  }
   if (unanswered > 0 && replies_loss_ == Loss::kUnseen) sink.OnUnparsed(0, unanswered);
   open_.Clear();
   overflow_ = 0;
