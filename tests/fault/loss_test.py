@@ -118,8 +118,12 @@ class LossTest(unittest.TestCase):
         kindling.start_agents({"loss": [self.host.namespace_path]})
         for child in children:
             child.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + _LOAD_S + 30
+        while any(child.process.poll() is None for child in children):
+            self.assertLess(time.monotonic(), deadline, "the load does not end")
+            time.sleep(0.1)
         for child in children:
-            self.supervisor.wait(child, _LOAD_S + 30)
+            self.supervisor.wait(child, 1)
         time.sleep(2.5)
         kindling.stop_agents()
         done = subprocess.run(
