@@ -320,7 +320,6 @@ absl::Status BpfCapture::FindSockets(EventSink& sink) {
 void BpfCapture::OnOpen(const ConnOpen& open, EventSink& sink) {
   Known known;
   known.last.id = open.id;
-  known.is_tcp = open.transport == model::Transport::kTcp;
   known.seen_in_sweep = sweeps_;
   known_[open.id] = known;
   sink.OnConnOpen(open);
@@ -471,8 +470,9 @@ void BpfCapture::SweepCounters(EventSink& sink) {
   }
   for (auto& [id, known] : known_) {
     if (known.is_ending || known.seen_in_sweep == sweeps_) continue;
-    // TCP's end is reported by a hook and may be in the ring still: two sweeps later it is lost.
-    if (known.is_tcp && known.seen_in_sweep + 2 > sweeps_) continue;
+    // TCP's end is reported by a hook and may be in the ring still. And an iterator passes over a
+    // live socket when others of its bucket go away between two reads: hardly ever twice running.
+    if (known.seen_in_sweep + 2 > sweeps_) continue;
     known.is_ending = true;
     ends_.push_back(known.last);
     ends_.back().boot_ns = boot_ns;

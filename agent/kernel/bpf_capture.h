@@ -41,7 +41,6 @@ class BpfCapture final : public KernelSource {
   // What is known of an open connection without asking the kernel.
   struct Known {
     ConnCounters last;
-    bool is_tcp = false;     // its end is reported by a hook
     bool is_ending = false;  // its end is known and waits to be given
     uint32_t seen_in_sweep = 0;
   };
