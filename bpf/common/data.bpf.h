@@ -57,12 +57,21 @@ static __always_inline __u32 kd_copy_vector(struct kd_scratch *s, __u64 iov, __u
 	return done;
 }
 
+/*
+ * At most KD_PAYLOAD_MAX, in a form that older verifiers (6.1) follow: the compiler may otherwise compare one
+ * register and go on with another, whose bounds the verifier does not know.
+ */
+static __always_inline __u64 kd_bounded(__u64 bytes)
+{
+	asm volatile("if %0 <= %1 goto +1\n%0 = %1" : "+r"(bytes) : "i"(KD_PAYLOAD_MAX));
+	return bytes;
+}
+
 /* Puts up to `wanted` bytes of the call into s->payload and returns how many. */
 static __always_inline __u32 kd_copy_payload(struct kd_scratch *s, const struct kd_move *move,
 					     __u32 wanted)
 {
-	if (wanted > KD_PAYLOAD_MAX)
-		wanted = KD_PAYLOAD_MAX;
+	wanted = kd_bounded(wanted);
 	if (move->shape == KD_SHAPE_BUFFER)
 		return bpf_probe_read_user(s->payload, wanted, (void *)move->arg) ? 0 : wanted;
 	return kd_copy_vector(s, move->arg, move->count, wanted);
@@ -118,8 +127,7 @@ static __always_inline int kd_emit(struct kd_conn *c, const struct kd_move *move
 		if (!captured)
 			kd_count(unread_payload, 1);
 	}
-	if (captured > KD_PAYLOAD_MAX)
-		captured = KD_PAYLOAD_MAX;
+	captured = kd_bounded(captured);
 	s->data.captured = captured;
 	length = captured;
 	if (c->flags & KD_CONN_UNCONNECTED && move->peer) {
