@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/capture/conversation.h"
+#include "agent/capture/loss_account.h"
 #include "agent/protocols/dns/message_builder.h"
 #include "agent/protocols/mysql/capture_file.h"
 #include "agent/protocols/testing/codec_conformance.h"
@@ -69,8 +70,10 @@ Played Play(const std::vector<Piece>& pieces) {
                       .side = model::Side::kClient};
   Outcomes raw_sink;
   Outcomes masked_sink;
-  Conversation raw(open, raw_sink);
-  Conversation masked(open, masked_sink);
+  LossAccount raw_account(0, 0);
+  LossAccount masked_account(0, 0);
+  Conversation raw(open, raw_sink, raw_account);
+  Conversation masked(open, masked_sink, masked_account);
   PayloadMasker masker;
   Played played;
   uint64_t positions[2] = {0, 0};
