@@ -4,13 +4,6 @@
 #include <cmath>
 
 namespace kindling::agent {
-namespace {
-
-// With fewer whole exchanges of its own a connection is taken to be like the others of its server.
-constexpr uint64_t kEnoughExchanges = 30;
-
-}  // namespace
-
 LossAccount::LossAccount(uint64_t sent_bytes, uint64_t received_bytes)
     : start_position_{sent_bytes, received_bytes}, next_position_{sent_bytes, received_bytes} {}
 
@@ -19,7 +12,7 @@ void LossAccount::SetRequestDirection(Direction direction) {
   request_direction_known_ = true;
   if (request_direction_ != direction) {
     // The turns seen so far were taken the other way round; they are few, start over with this one.
-    own_ = ExchangeModel();
+    model_ = ExchangeModel();
     intact_exchanges_ = intact_bytes_ = intact_requests_ = 0;
     before_ = present_ = Exchange();
   }
@@ -101,8 +94,7 @@ void LossAccount::Commit(const Exchange& exchange) {
   ++intact_exchanges_;
   intact_bytes_ += exchange.request_bytes;
   intact_requests_ += exchange.requests;
-  own_.Add(exchange.request_bytes, exchange.requests);
-  if (common_ != nullptr) common_->Add(exchange.request_bytes, exchange.requests);
+  model_.Add(exchange.request_bytes, exchange.requests);
 }
 
 void LossAccount::OnRequests(int64_t start_ns, uint64_t count) {
@@ -133,10 +125,8 @@ uint64_t LossAccount::Estimate(uint32_t turns, uint64_t request_bytes) const {
   const uint32_t before_first = odd_is_request ? 0 : std::min(turns, 1u);
   const uint64_t exchanges = (turns - before_first) / 2;
   if (exchanges <= intact_exchanges_) return dropped_;
-  const ExchangeModel& model =
-      own_.exchanges() < kEnoughExchanges && common_ != nullptr ? *common_ : own_;
-  const double expected = model.Expect(exchanges - intact_exchanges_,
-                                       request_bytes - std::min(request_bytes, intact_bytes_));
+  const double expected = model_.Expect(exchanges - intact_exchanges_,
+                                        request_bytes - std::min(request_bytes, intact_bytes_));
   const uint64_t known = records_ + dropped_;
   const uint64_t others = known - std::min(known, intact_requests_);
   const auto wanted = static_cast<uint64_t>(std::llround(expected));
@@ -155,18 +145,14 @@ uint64_t LossAccount::EstimateAt(const ConnCounters& counters) {
   }
   // As it is now: the exchanges seen go on, so a copy is ended.
   LossAccount over = *this;
-  over.common_ = nullptr;
   over.Commit(over.before_);
-  over.common_ = common_;
   if (counters.turns <= turn_) {  // the present exchange may still give records
     if (!present_.is_known || present_.turn <= 1) return dropped_;
     over.records_ -= std::min(over.records_, present_.requests);
     return over.Estimate(present_.turn - 1, present_.request_begin - start_position_[requests]);
   }
   // Turns went by unseen; the last exchange may be under way.
-  over.common_ = nullptr;
   over.Commit(over.present_);
-  over.common_ = common_;
   const bool odd_is_request = turn_ == 0 || odd_direction_ == request_direction_;
   const bool last_is_request = (counters.turns % 2 == 1) == odd_is_request;
   const uint32_t under_way = std::min(counters.turns, last_is_request ? 1u : 2u);

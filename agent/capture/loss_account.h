@@ -27,10 +27,6 @@ class LossAccount {
   // Which direction carries requests; until known, the direction of the first event is taken.
   void SetRequestDirection(Direction direction);
 
-  // What exchanges with the same server hold, used while this connection has shown few itself; may
-  // be null, must outlive this.
-  void SetCommonModel(ExchangeModel* common) { common_ = common; }
-
   // What is missing between an event and what came before it.
   struct Gap {
     uint64_t bytes = 0;         // of the event's direction, just before it
@@ -88,8 +84,7 @@ class LossAccount {
   uint64_t Estimate(uint32_t turns, uint64_t request_bytes) const;
   uint64_t EstimateAt(const ConnCounters& counters);
 
-  ExchangeModel* common_ = nullptr;
-  ExchangeModel own_;
+  ExchangeModel model_;
   std::array<uint64_t, 2> start_position_;
   std::array<uint64_t, 2> next_position_;      // by Index()
   std::array<bool, 2> told_ = {false, false};  // its next gap was told as other_turn
