@@ -123,6 +123,21 @@ int Fail(const absl::Status& status) {
   return kExitError;
 }
 
+// What was given that the command does not take; nullopt when all is in place.
+std::optional<std::string> Misplaced(const CommandLine& line) {
+  if (!line.operands.empty() && line.command != "replay") {
+    return line.command + " takes no " + line.operands[0];
+  }
+  for (const auto& [name, value] : line.options) {
+    const bool is_records = name == "--out" || name == "--raw";
+    const bool is_replays = name == "--time";
+    if ((is_records && line.command != "record") || (is_replays && line.command != "replay")) {
+      return line.command + " takes no " + name;
+    }
+  }
+  return std::nullopt;
+}
+
 int Doctor(const CommandLine& line) {
   std::vector<std::string> disabled;
   if (const auto path = line.options.find("--config"); path != line.options.end()) {
@@ -214,6 +229,7 @@ int main(int argc, char** argv) {
   }
   google::InitGoogleLogging(argv[0]);
 
+  if (const auto fault = Misplaced(line)) return Usage(*fault);
   if (line.command == "doctor") return Doctor(line);
   if (line.command == "replay") return Replay(line);
   if (line.command == "record") return Run(line, /*record=*/true);
