@@ -94,8 +94,10 @@ struct EdgeStats {
   uint64_t received_bytes = 0;  // server to client
   uint64_t connections = 0;     // opened in the window (endpoint and status empty)
   uint64_t connect_failures = 0;
-  uint64_t lost = 0;         // requests known or estimated lost before they were counted
-  LatencyHistogram latency;  // first request byte to last response byte
+  uint64_t connect_count = 0;   // of connections and failures, those whose time is known ...
+  uint64_t connect_sum_ns = 0;  // ... and the sum of these times; the server's: in its accept queue
+  uint64_t lost = 0;            // requests known or estimated lost before they were counted
+  LatencyHistogram latency;     // first request byte to last response byte
   BlameVector blame;
   bool operator==(const EdgeStats&) const = default;
 };

@@ -12,7 +12,8 @@ namespace kindling::storage {
 namespace {
 
 constexpr char kMagic = 'K';
-constexpr uint8_t kVersion = 1;
+// 2: connect_count and connect_sum_ns of EdgeStats.
+constexpr uint8_t kVersion = 2;
 constexpr size_t kHeaderBytes = 8;
 constexpr int kZstdLevel = 3;
 
@@ -30,8 +31,9 @@ constexpr RecordClass ClassOf() {
 #define FIELD(name) \
   [](auto& row) -> auto& { return row.name; }
 
+// What a block of `version` holds of a row, in this order.
 template <typename Archive>
-void Describe(Archive& a, std::type_identity<model::Span>) {
+void Describe(Archive& a, std::type_identity<model::Span>, uint8_t) {
   a.Delta(FIELD(id));
   a.Number(FIELD(trace_id.high));
   a.Number(FIELD(trace_id.low));
@@ -66,7 +68,7 @@ void Describe(Archive& a, std::type_identity<model::Span>) {
 }
 
 template <typename Archive>
-void Describe(Archive& a, std::type_identity<model::EdgeStats>) {
+void Describe(Archive& a, std::type_identity<model::EdgeStats>, uint8_t version) {
   a.Delta(FIELD(window_start_ns));
   a.Number(FIELD(window_ns));
   a.Number(FIELD(observer));
@@ -86,10 +88,13 @@ void Describe(Archive& a, std::type_identity<model::EdgeStats>) {
   a.Number(FIELD(lost));
   a.Histogram(FIELD(latency));
   a.Blame(FIELD(blame));
+  if (version < 2) return;
+  a.Number(FIELD(connect_count));
+  a.Number(FIELD(connect_sum_ns));
 }
 
 template <typename Archive>
-void Describe(Archive& a, std::type_identity<model::ProcessEvent>) {
+void Describe(Archive& a, std::type_identity<model::ProcessEvent>, uint8_t) {
   a.Delta(FIELD(time_ns));
   a.Number(FIELD(kind));
   a.Text(FIELD(host));
@@ -103,7 +108,7 @@ void Describe(Archive& a, std::type_identity<model::ProcessEvent>) {
 }
 
 template <typename Archive>
-void Describe(Archive& a, std::type_identity<model::Loss>) {
+void Describe(Archive& a, std::type_identity<model::Loss>, uint8_t) {
   a.Delta(FIELD(time_ns));
   a.Number(FIELD(stage));
   a.Text(FIELD(host));
@@ -156,7 +161,7 @@ absl::StatusOr<std::string> Decompressed(std::string_view body) {
 template <typename Row>
 std::string EncodeBlock(const std::vector<const Row*>& rows) {
   ColumnEncoder<Row> encoder(rows);
-  Describe(encoder, std::type_identity<Row>());
+  Describe(encoder, std::type_identity<Row>(), kVersion);
   const std::string body = Compressed(encoder.Finish());
   const uint32_t crc = Crc(body);
   std::string out = {kMagic, static_cast<char>(kVersion), static_cast<char>(ClassOf<Row>()), 0};
@@ -167,7 +172,8 @@ std::string EncodeBlock(const std::vector<const Row*>& rows) {
 template <typename Row>
 absl::StatusOr<std::vector<Row>> DecodeBlock(std::string_view bytes) {
   if (bytes.size() < kHeaderBytes || bytes[0] != kMagic) return absl::DataLossError("not a block");
-  if (static_cast<uint8_t>(bytes[1]) != kVersion) {
+  const auto version = static_cast<uint8_t>(bytes[1]);
+  if (version < 1 || version > kVersion) {
     return absl::DataLossError("block of an unknown version");
   }
   if (static_cast<RecordClass>(bytes[2]) != ClassOf<Row>() || bytes[3] != 0) {
@@ -180,7 +186,7 @@ absl::StatusOr<std::vector<Row>> DecodeBlock(std::string_view bytes) {
   const absl::StatusOr<std::string> raw = Decompressed(body);
   if (!raw.ok()) return raw.status();
   ColumnDecoder<Row> decoder(*raw);
-  Describe(decoder, std::type_identity<Row>());
+  Describe(decoder, std::type_identity<Row>(), version);
   if (!decoder.Finished()) return absl::DataLossError("columns are inconsistent");
   return std::move(decoder.rows());
 }

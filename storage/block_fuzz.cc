@@ -31,7 +31,7 @@ void Check(std::string_view bytes) {
   if (EncodeBlock(pointers_again) != block) std::abort();
 }
 
-std::string Framed(char record_class, std::string_view raw) {
+std::string Framed(char version, char record_class, std::string_view raw) {
   std::string body;
   PutVarint(body, raw.size());
   const size_t mark = body.size();
@@ -40,7 +40,7 @@ std::string Framed(char record_class, std::string_view raw) {
                                    /*compressionLevel=*/1));
   const auto crc = static_cast<uint32_t>(
       crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size())));
-  std::string out = {'K', 1, record_class, 0};
+  std::string out = {'K', version, record_class, 0};
   for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(crc >> shift));
   return out + body;
 }
@@ -59,8 +59,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   kindling::storage::CheckAll(bytes);
   if (!bytes.empty()) {
-    kindling::storage::CheckAll(kindling::storage::Framed(
-        static_cast<char>(1 + static_cast<uint8_t>(bytes[0]) % 4), bytes.substr(1)));
+    for (const char version : {1, 2}) {
+      kindling::storage::CheckAll(kindling::storage::Framed(
+          version, static_cast<char>(1 + static_cast<uint8_t>(bytes[0]) % 4), bytes.substr(1)));
+    }
   }
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "base/testing/status_matchers.h"
 #include "storage/columns.h"
 #include "storage/testing/random_batch.h"
@@ -36,6 +37,44 @@ TEST(BlockTest, EveryFieldComesBack) {
     ExpectRoundTrip(batch.processes);
     ExpectRoundTrip(batch.losses);
   }
+}
+
+// Written by the code of that version.
+TEST(BlockTest, ABlockOfVersion1IsRead) {
+  const std::string block = absl::HexStringToBytes(
+      "4b01020003ecb5d1a50228b52ffd602500550400c2c71d27706d3ab00e877fb2081456fad5c8cfcd"
+      "06439b7a4bd89ffe21a439882dff5c0400d29b36d932a5b66ddbd20673d94b287bcd4cbabd6f55ce"
+      "bb783d3c40f3c0fff7f87fba1ee11155f69605d4f98c42bb4f40496f3f29af97590285e13045b447"
+      "4383d74012a8ec7332161b848b12935881db1cb332f506003e000d600dce5e966c81ddb31c1e");
+  model::EdgeStats edge;
+  edge.window_start_ns = 1'700'000'000'000'000'000;
+  edge.window_ns = 10'000'000'000;
+  edge.observer = model::Side::kClient;
+  edge.client = {.workload = "shop:8080", .workload_kind = "process", .host = "a"};
+  edge.server = {.address = "10.0.0.2", .port = 80, .dns_name = "nginx"};
+  edge.protocol = model::Protocol::kHttp;
+  edge.transport = model::Transport::kTcp;
+  edge.endpoint = "GET /a";
+  edge.outcome = model::Outcome::kOk;
+  edge.status_code = "200";
+  edge.count = 3;
+  edge.slow_count = 1;
+  edge.sent_bytes = 30;
+  edge.received_bytes = 3000;
+  edge.connections = 5;
+  edge.connect_failures = 2;
+  edge.lost = 7;
+  edge.latency.Record(1'000'000, 2);
+  edge.latency.Record(600'000'000);
+  const auto decoded = DecodeBlock<model::EdgeStats>(block);
+  ASSERT_OK(decoded);
+  EXPECT_EQ(*decoded, std::vector<model::EdgeStats>{edge});
+}
+
+TEST(BlockTest, ABlockOfALaterVersionIsRefused) {
+  std::string block = Encoded(std::vector<model::Loss>(1));
+  block[1] = static_cast<char>(block[1] + 1);
+  EXPECT_TRUE(absl::IsDataLoss(DecodeBlock<model::Loss>(block).status()));
 }
 
 TEST(BlockTest, DefaultRowsComeBack) {

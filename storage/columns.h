@@ -15,7 +15,8 @@
 // Rows to columns and back. Each record class has one description (block.cc), a template over the
 // archive, so that what is written and what is read cannot differ:
 //
-//   template <typename Archive> void Describe(Archive& a, std::type_identity<model::Loss>) {
+//   template <typename Archive> void Describe(Archive& a, std::type_identity<model::Loss>, uint8_t)
+//   {
 //     a.Delta([](auto& row) -> auto& { return row.time_ns; });
 //     a.Text([](auto& row) -> auto& { return row.host; });
 //   }

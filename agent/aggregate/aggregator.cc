@@ -169,7 +169,10 @@ model::Span Aggregator::MakeSpan(const EdgeContext& context, const Record& recor
 }
 
 void Aggregator::OnConnection(const EdgeContext& context) {
-  if (Row* row = EdgeRow(context, 0)) ++row->connections;
+  Row* row = EdgeRow(context, 0);
+  if (row == nullptr) return;
+  ++row->connections;
+  row->AddConnectTime(context.connect_duration_ns);
 }
 
 void Aggregator::OnConnectFailure(const EdgeContext& context, int error, int64_t duration_ns) {
@@ -177,6 +180,7 @@ void Aggregator::OnConnectFailure(const EdgeContext& context, int error, int64_t
   Row* row = FindOrAddRow({context.edge.get(), model::Outcome::kConnectFailed, "", name}, 0);
   if (row == nullptr) return;
   ++row->connect_failures;
+  row->AddConnectTime(duration_ns);
   row->latency.Record(duration_ns);
 }
 

@@ -299,7 +299,11 @@ TEST_F(AggregatorTest, WhatFitsNoRowAtAllIsCountedAsLost) {
 
 TEST_F(AggregatorTest, ConnectionsFailuresBytesAndLossesHaveRowsOfTheirOwn) {
   Start();
+  context_.connect_duration_ns = 2 * kMs;
   aggregator_->OnConnection(context_);
+  context_.connect_duration_ns = 3 * kMs;
+  aggregator_->OnConnection(context_);
+  context_.connect_duration_ns = 0;  // not known
   aggregator_->OnConnection(context_);
   aggregator_->OnBytes(context_, 10, 20, 5 * kMs);
   aggregator_->OnLost(context_, 3);
@@ -314,8 +318,12 @@ TEST_F(AggregatorTest, ConnectionsFailuresBytesAndLossesHaveRowsOfTheirOwn) {
     if (row.outcome == model::Outcome::kConnectFailed) {
       EXPECT_EQ(row.status_code, "ECONNREFUSED");
       EXPECT_EQ(row.connect_failures, 1u);
+      EXPECT_EQ(row.connect_count, 1u);
+      EXPECT_EQ(row.connect_sum_ns, 1u * kMs);
     } else {
-      EXPECT_EQ(row.connections, 2u);
+      EXPECT_EQ(row.connections, 3u);
+      EXPECT_EQ(row.connect_count, 2u);
+      EXPECT_EQ(row.connect_sum_ns, 5u * kMs);
       EXPECT_EQ(row.sent_bytes, 10u);
       EXPECT_EQ(row.received_bytes, 20u);
       EXPECT_EQ(row.lost, 3u);

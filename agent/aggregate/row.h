@@ -56,11 +56,19 @@ struct Row {
   uint64_t received_bytes = 0;
   uint64_t connections = 0;
   uint64_t connect_failures = 0;
+  uint64_t connect_count = 0;
+  uint64_t connect_sum_ns = 0;
   uint64_t lost = 0;
   bool used = false;
   model::LatencyHistogram latency;
   SpanSample ordinary;
   SpanSample notable;  // slow or failed
+
+  void AddConnectTime(int64_t duration_ns) {
+    if (duration_ns <= 0) return;  // not known
+    ++connect_count;
+    connect_sum_ns += static_cast<uint64_t>(duration_ns);
+  }
 
   // Adds nothing: `stats` must be fresh. The row is empty and unused afterwards.
   void MoveSumsTo(model::EdgeStats& stats) {
@@ -70,6 +78,8 @@ struct Row {
     stats.received_bytes = std::exchange(received_bytes, 0);
     stats.connections = std::exchange(connections, 0);
     stats.connect_failures = std::exchange(connect_failures, 0);
+    stats.connect_count = std::exchange(connect_count, 0);
+    stats.connect_sum_ns = std::exchange(connect_sum_ns, 0);
     stats.lost = std::exchange(lost, 0);
     stats.latency = std::exchange(latency, {});
     used = false;

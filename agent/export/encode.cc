@@ -173,6 +173,8 @@ void EncodeEdges(const model::Batch& batch, StringTable& strings, PartyTable& pa
   Fill(rows, out->mutable_received_bytes(), [](Edge e) { return e.received_bytes; });
   Fill(rows, out->mutable_connections(), [](Edge e) { return e.connections; });
   Fill(rows, out->mutable_connect_failures(), [](Edge e) { return e.connect_failures; });
+  Fill(rows, out->mutable_connect_count(), [](Edge e) { return e.connect_count; });
+  Fill(rows, out->mutable_connect_sum_ns(), [](Edge e) { return e.connect_sum_ns; });
   Fill(rows, out->mutable_lost(), [](Edge e) { return e.lost; });
   Fill(rows, out->mutable_latency_offset(),
        [](Edge e) { return static_cast<uint32_t>(e.latency.offset()); });

@@ -110,6 +110,8 @@ std::vector<model::EdgeStats> Reader::Edges() const {
     e.received_bytes = At(c.received_bytes(), i);
     e.connections = At(c.connections(), i);
     e.connect_failures = At(c.connect_failures(), i);
+    e.connect_count = At(c.connect_count(), i);
+    e.connect_sum_ns = At(c.connect_sum_ns(), i);
     e.lost = At(c.lost(), i);
     std::vector<uint64_t> counts;
     for (uint32_t k = 0; k < At(c.latency_bucket_count(), i); ++k) {
@@ -196,6 +198,8 @@ model::EdgeStats FullEdge() {
   edge.received_bytes = 3;
   edge.connections = 4;
   edge.connect_failures = 5;
+  edge.connect_count = 8;
+  edge.connect_sum_ns = 9'000'000;
   edge.lost = 6;
   edge.latency.Record(1'000);
   edge.latency.Record(2'000'000, 2);

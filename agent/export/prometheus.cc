@@ -94,13 +94,17 @@ void PrometheusSeries::AddRow(const model::EdgeStats& row, int64_t now_ns) {
   }
   if (server || row.transport != model::Transport::kTcp) return;
   if (row.connections > 0) {
-    Find(connects_, base::RenderLabels(ConnectLabels(row, 0)), now_ns).count += row.connections;
+    Connects& made = Find(connects_, base::RenderLabels(ConnectLabels(row, 0)), now_ns);
+    made.count += row.connections;
+    made.duration_ns += row.connect_sum_ns;
   }
   if (row.connect_failures > 0) {
     const int error = ErrorNumber(row.status_code);
     // A failure is one, even where its cause has no number.
     base::MetricLabels labels = ConnectLabels(row, error == 0 ? -1 : error);
-    Find(connects_, base::RenderLabels(labels), now_ns).count += row.connect_failures;
+    Connects& failed = Find(connects_, base::RenderLabels(labels), now_ns);
+    failed.count += row.connect_failures;
+    failed.duration_ns += row.connect_sum_ns;
   }
 }
 
@@ -158,12 +162,17 @@ void PrometheusSeries::WriteLatency(const Family<Latency>& family, std::string_v
 }
 
 void PrometheusSeries::WriteConnects(base::MetricsText& text) const {
-  text.Family("kindling_tcp_connect_total", MetricType::kCounter,
-              "TCP connections that were opened, or that failed to open.");
-  for (const auto& [labels, connects] : connects_.entries) text.Sample(labels, connects.count);
-  if (connects_.overflow.changed_ns != 0) {
-    text.Sample(OverflowLabels(ConnectLabels({}, 0)), connects_.overflow.count);
-  }
+  const auto counter = [&](const char* name, const char* help, uint64_t Connects::*value) {
+    text.Family(name, MetricType::kCounter, help);
+    for (const auto& [labels, connects] : connects_.entries) text.Sample(labels, connects.*value);
+    if (connects_.overflow.changed_ns != 0) {
+      text.Sample(OverflowLabels(ConnectLabels({}, 0)), connects_.overflow.*value);
+    }
+  };
+  counter("kindling_tcp_connect_total", "TCP connections that were opened, or that failed to open.",
+          &Connects::count);
+  counter("kindling_tcp_connect_duration_nanoseconds_total",
+          "Sum of the times that TCP connections took to open or to fail.", &Connects::duration_ns);
 }
 
 void PrometheusSeries::WriteLosses(const std::map<model::LossStage, Losses>& by_stage,

@@ -63,6 +63,7 @@ class PrometheusSeries {
   struct Connects {
     int64_t changed_ns = 0;
     uint64_t count = 0;
+    uint64_t duration_ns = 0;  // of those whose duration is known
   };
   struct Losses {
     uint64_t requests = 0;
@@ -99,7 +100,7 @@ class PrometheusSeries {
   Family<Requests> topology_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 5};
   Family<Latency> server_latency_ ABSL_GUARDED_BY(mu_){.lines_per_entry = kBounds + 3};
   Family<Latency> client_latency_ ABSL_GUARDED_BY(mu_){.lines_per_entry = kBounds + 3};
-  Family<Connects> connects_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
+  Family<Connects> connects_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 2};
   std::map<model::LossStage, Losses> losses_ ABSL_GUARDED_BY(mu_);
   size_t lines_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t overflowed_rows_ ABSL_GUARDED_BY(mu_) = 0;

@@ -110,10 +110,14 @@ TEST(PrometheusSeriesTest, ConnectionsAndTheirFailures) {
   model::EdgeStats row = MakeRow(model::Side::kClient);
   row.count = row.slow_count = row.sent_bytes = row.received_bytes = 0;
   row.connections = 5;
+  row.connect_count = 4;
+  row.connect_sum_ns = 4000;
   row.endpoint = row.status_code = "";
   Add(series, row);
   row.connections = 0;
   row.connect_failures = 2;
+  row.connect_count = 2;
+  row.connect_sum_ns = 70;
   row.status_code = "ECONNREFUSED";
   Add(series, row);
   row.transport = model::Transport::kUnix;  // not TCP
@@ -123,6 +127,11 @@ TEST(PrometheusSeriesTest, ConnectionsAndTheirFailures) {
   EXPECT_NE(text.find("errno=\"" + std::to_string(ECONNREFUSED) + "\",success=\"false\"} 2\n"),
             std::string::npos)
       << text;
+  EXPECT_NE(text.find("errno=\"0\",success=\"true\"} 4000\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("errno=\"" + std::to_string(ECONNREFUSED) + "\",success=\"false\"} 70\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\nkindling_tcp_connect_duration_nanoseconds_total{"), std::string::npos);
   EXPECT_EQ(text.find("kindling_topology_request_total{"), std::string::npos);
 }
 

@@ -28,6 +28,7 @@ constexpr int64_t kSecond = 1'000'000'000;
 // Kindling's own metrics whose unit is no base unit.
 const std::set<std::string> kKindlingUnits = {
     "kindling_entity_request_duration_nanoseconds_total",
+    "kindling_tcp_connect_duration_nanoseconds_total",
     "kindling_topology_request_duration_nanoseconds_total",
 };
 
@@ -115,8 +116,9 @@ TEST(PromtoolTest, FindsNothingButTheUnitsOfKindlingsNames) {
   const std::string text = metrics.Text();
   for (const char* name :
        {"kindling_entity_request_total{", "kindling_topology_request_total{",
-        "kindling_tcp_connect_total{", "kindling_server_request_duration_seconds_bucket{",
-        "kindling_agent_requests_total 80\n", "kindling_agent_spool_bytes ",
+        "kindling_tcp_connect_total{", "kindling_tcp_connect_duration_nanoseconds_total{",
+        "kindling_server_request_duration_seconds_bucket{", "kindling_agent_requests_total 80\n",
+        "kindling_agent_spool_bytes ",
         "kindling_agent_lost_events_total{stage=\"kernel_ring\"} 1\n", "(other)"}) {
     EXPECT_NE(text.find(name), std::string::npos) << name;
   }

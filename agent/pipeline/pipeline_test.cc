@@ -133,6 +133,30 @@ TEST_F(PipelineTest, BothEndsOnThisHostNameEachOther) {
   EXPECT_TRUE(addresses.empty());  // loopback names nothing elsewhere
 }
 
+TEST_F(PipelineTest, TheTimeAConnectionTookToOpenIsCountedOnce) {
+  ConnOpen open = Client(1, kHostA, kHostB);
+  open.connect_duration_ns = 700;
+  pipeline.OnConnOpen(open);
+  Exchange(1, 0);
+  Exchange(1, 0);
+  open = Client(2, kHostA, kHostB);
+  open.origin = ConnOrigin::kFound;  // neither opened nor timed
+  pipeline.OnConnOpen(open);
+  Exchange(2, 0);
+  Finish();
+  uint64_t connections = 0;
+  uint64_t count = 0;
+  uint64_t sum_ns = 0;
+  for (const auto& row : edges) {
+    connections += row.connections;
+    count += row.connect_count;
+    sum_ns += row.connect_sum_ns;
+  }
+  EXPECT_EQ(connections, 1u);
+  EXPECT_EQ(count, 1u);
+  EXPECT_EQ(sum_ns, 700u);
+}
+
 TEST_F(PipelineTest, ARemoteServerIsAnAddressAndTheNameItWasResolvedFrom) {
   ConnOpen dns{.id = 9,
                .boot_ns = now_ns,

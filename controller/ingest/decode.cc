@@ -294,6 +294,8 @@ void BatchDecoder::Edges() {
                                   c.received_bytes_size(),
                                   c.connections_size(),
                                   c.connect_failures_size(),
+                                  c.connect_count_size(),
+                                  c.connect_sum_ns_size(),
                                   c.lost_size(),
                                   c.latency_offset_size(),
                                   c.latency_bucket_count_size(),
@@ -322,6 +324,8 @@ void BatchDecoder::Edges() {
     edge.received_bytes = Number(At(c.received_bytes(), i), "received_bytes");
     edge.connections = Number(At(c.connections(), i), "connections");
     edge.connect_failures = Number(At(c.connect_failures(), i), "connect_failures");
+    edge.connect_count = Number(At(c.connect_count(), i), "connect_count");
+    edge.connect_sum_ns = Number(At(c.connect_sum_ns(), i), "connect_sum_ns");
     edge.lost = Number(At(c.lost(), i), "lost");
     Latency(i, bucket, edge.latency);
     Blame(c.blame_ns(), i, edge.blame);

@@ -34,6 +34,8 @@ void AddCounts(const model::EdgeStats& row, model::EdgeStats& sum) {
   sum.received_bytes += row.received_bytes;
   sum.connections += row.connections;
   sum.connect_failures += row.connect_failures;
+  sum.connect_count += row.connect_count;
+  sum.connect_sum_ns += row.connect_sum_ns;
   sum.lost += row.lost;
   sum.latency.Merge(row.latency);
   sum.blame += row.blame;

@@ -82,6 +82,8 @@ class RandomRecords {
     edge.received_bytes = Any();
     edge.connections = Any();
     edge.connect_failures = Any();
+    edge.connect_count = Any();
+    edge.connect_sum_ns = Any();
     edge.lost = Any();
     for (uint64_t n = Below(20); n > 0; --n) edge.latency.Record(Duration());
     for (uint64_t& ns : edge.blame.ns) ns = Below(3) == 0 ? Any() : 0;

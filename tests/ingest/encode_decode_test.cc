@@ -47,8 +47,9 @@ void Tame(model::Batch& batch) {
     }
   }
   for (model::EdgeStats& edge : batch.edges) {
-    for (auto* field : {&edge.count, &edge.slow_count, &edge.sent_bytes, &edge.received_bytes,
-                        &edge.connections, &edge.connect_failures, &edge.lost}) {
+    for (auto* field :
+         {&edge.count, &edge.slow_count, &edge.sent_bytes, &edge.received_bytes, &edge.connections,
+          &edge.connect_failures, &edge.connect_count, &edge.connect_sum_ns, &edge.lost}) {
       number(*field);
     }
     for (uint64_t& ns : edge.blame.ns) number(ns);

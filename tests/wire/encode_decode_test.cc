@@ -119,6 +119,8 @@ class Maker {
     e.received_bytes = Sometimes();
     e.connections = Sometimes();
     e.connect_failures = Sometimes();
+    e.connect_count = Sometimes();
+    e.connect_sum_ns = Sometimes();
     e.lost = Sometimes();
     for (uint64_t i = Number(10); i > 0; --i) e.latency.Record(Duration());
     if (Number(2) == 0) e.blame = MakeBlame();
