@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -29,6 +30,10 @@ struct EndName {
 
 // Which workload had an address when: the bindings of one tenant and cluster.
 //
+// Private addresses are given out again on every host and in every network namespace: 172.17.0.2 is
+// somebody else on each. So an address is looked for on the host of who saw it first, and on others
+// only while nothing says that there is more than one of it. What stays in doubt has no name.
+//
 // Threads: build on one, then read from any.
 class AddressTable {
  public:
@@ -36,38 +41,59 @@ class AddressTable {
   // before its time where no earlier one is known. Never in place of an earlier one: a reused
   // address must not rename the past.
   static constexpr int64_t kHeadStartNs = int64_t{60} * 1'000'000'000;
+  // Where an address goes from one workload to another and back within this time, two namespaces of
+  // a host have it at once.
+  static constexpr int64_t kAlternatingNs = int64_t{600} * 1'000'000'000;
 
   void Add(const model::AddressBinding& binding);
 
   // The workload at address:port at `time_ns`: by the exact port if there is such a binding, else
-  // by one of the whole address. `observer_host` is who saw it: loopback addresses and socket paths
-  // mean something on that host only.
+  // by one of the whole address. `observer_host` is who saw it. Null where it is not known, or
+  // where it could be any of several.
   std::optional<EndName> Resolve(std::string_view address, uint16_t port,
                                  model::Transport transport, int64_t time_ns,
                                  std::string_view observer_host) const;
 
   // The hosts that ever had the address; null: none known.
   const std::set<std::string>* HostsOf(std::string_view address) const;
+  // False for an address that means something on one host only, or that several hosts have.
+  bool IsUnique(std::string_view address) const;
+  // Whether any of `workloads` ever had an address on `host`.
+  bool RunsAny(const std::string& host, const std::set<std::string>& workloads) const;
 
  private:
   struct Binding {
     int64_t first_ns;
     EndName owner;
   };
-  // address, port, transport, and the host where the address means something on that host only.
-  using Place = std::tuple<std::string, uint16_t, model::Transport, std::string>;
+  using Bindings = std::vector<Binding>;  // sorted by first_ns
+  using Place = std::tuple<std::string, uint16_t, model::Transport>;
+  // By host: what each says of the place.
+  using Claims = std::map<std::string, Bindings, std::less<>>;
 
-  std::optional<EndName> At(const Place& place, int64_t time_ns) const;
+  enum class Doubt : uint8_t { kNotKnown, kAmbiguous };
+  struct Answer {
+    std::optional<Binding> found;
+    Doubt doubt = Doubt::kNotKnown;
+  };
+  static Answer At(const Bindings& bindings, int64_t time_ns);
+  Answer Lookup(const Place& place, int64_t time_ns, std::string_view observer_host) const;
+  Answer AmongHosts(const Claims& claims, const std::string& address, int64_t time_ns) const;
 
-  std::map<Place, std::vector<Binding>> places_;  // each sorted by first_ns
-  base::StringMap<std::set<std::string>> hosts_;
+  std::map<Place, Claims> places_;
+  base::StringMap<std::set<std::string>> hosts_;      // by address
+  base::StringMap<std::set<std::string>> workloads_;  // by host
 };
 
 // "10.0.0.1" for "::ffff:10.0.0.1", else the address itself.
 std::string_view PlainAddress(std::string_view address);
 
-// 127.0.0.0/8, ::1, a socket path, or no address at all.
+// Means something on its host only: 127.0.0.0/8, ::1, link-local (169.254.0.0/16, fe80::/10), a
+// socket path, or no address at all.
 bool IsHostLocal(std::string_view address);
+
+// Of a range that anyone may use (RFC 1918, RFC 6598, RFC 4193): two hosts can have it at once.
+bool IsPrivate(std::string_view address);
 
 // "10.0.0.1:80", "[fe80::1]:80", "/run/x.sock", "10.0.0.1" for port 0.
 std::string AddressText(std::string_view address, uint16_t port);

@@ -66,6 +66,74 @@ TEST(AddressTableTest, LoopbackAndSocketPathsMeanSomethingOnTheirHostOnly) {
   EXPECT_EQ(table.HostsOf("127.0.0.1"), nullptr);
 }
 
+TEST(AddressTableTest, APrivateAddressOnTwoHostsIsLookedForOnTheObserversOwn) {
+  AddressTable table;
+  table.Add(Binding("172.17.0.2", 80, "on-a", "a"));
+  table.Add(Binding("172.17.0.2", 80, "on-b", "b", kNowNs + kMinuteNs));
+  constexpr int64_t kLaterNs = kNowNs + 5 * kMinuteNs;
+  EXPECT_EQ(NameAt(table, "172.17.0.2", 80, kLaterNs, Transport::kTcp, "a"), "on-a");
+  EXPECT_EQ(NameAt(table, "172.17.0.2", 80, kLaterNs, Transport::kTcp, "b"), "on-b");
+  // Anyone else may mean either of them, or one of their own.
+  EXPECT_EQ(NameAt(table, "172.17.0.2", 80, kLaterNs, Transport::kTcp, "c"), "");
+  EXPECT_FALSE(table.IsUnique("172.17.0.2"));
+}
+
+TEST(AddressTableTest, AHostThatHasTheAddressItselfDoesNotTakeAnothersName) {
+  AddressTable table;
+  table.Add(Binding("172.17.0.2", 80, "nginx:80", "a"));
+  EXPECT_EQ(NameAt(table, "172.17.0.2", 80, kNowNs, Transport::kTcp, "c"), "nginx:80");
+  table.Add(Binding("172.17.0.2", 5432, "postgres:5432", "b"));
+  EXPECT_EQ(NameAt(table, "172.17.0.2", 80, kNowNs, Transport::kTcp, "a"), "nginx:80");
+  EXPECT_EQ(NameAt(table, "172.17.0.2", 80, kNowNs, Transport::kTcp, "b"), "");
+  EXPECT_EQ(NameAt(table, "172.17.0.2", 80, kNowNs, Transport::kTcp, "c"), "");
+}
+
+TEST(AddressTableTest, TheSameWorkloadOnTwoHostsHasItsNameWithoutAHost) {
+  AddressTable table;
+  table.Add(Binding("10.0.0.1", 80, "nginx:80", "a"));
+  table.Add(Binding("10.0.0.1", 80, "nginx:80", "b"));
+  const auto found = table.Resolve("10.0.0.1", 80, Transport::kTcp, kNowNs, "c");
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->name, "nginx:80");
+  EXPECT_EQ(found->host, "");
+}
+
+TEST(AddressTableTest, APublicAddressMovesBetweenHosts) {
+  AddressTable table;
+  table.Add(Binding("192.0.2.1", 80, "on-a", "a"));
+  table.Add(Binding("192.0.2.1", 80, "on-b", "b", kNowNs + kMinuteNs));
+  EXPECT_EQ(NameAt(table, "192.0.2.1", 80, kNowNs, Transport::kTcp, "c"), "on-a");
+  EXPECT_EQ(NameAt(table, "192.0.2.1", 80, kNowNs + kMinuteNs, Transport::kTcp, "c"), "on-b");
+}
+
+TEST(AddressTableTest, LinkLocalAddressesMeanSomethingOnTheirHostOnly) {
+  AddressTable table;
+  for (const std::string address : {"169.254.20.10", "fe80::1"}) {
+    table.Add(Binding(address, 53, "resolver", "a"));
+    EXPECT_EQ(NameAt(table, address, 53, kNowNs, Transport::kTcp, "a"), "resolver");
+    EXPECT_EQ(NameAt(table, address, 53, kNowNs, Transport::kTcp, "b"), "");
+    EXPECT_FALSE(table.IsUnique(address));
+  }
+}
+
+TEST(AddressTableTest, TwoNamespacesOfAHostThatTakeTurnsHaveNoName) {
+  AddressTable table;
+  table.Add(Binding("10.0.0.2", 80, "red", "a", kNowNs));
+  table.Add(Binding("10.0.0.2", 80, "blue", "a", kNowNs + kMinuteNs));
+  // So far one may have followed the other.
+  EXPECT_EQ(NameAt(table, "10.0.0.2", 80, kNowNs + 2 * kMinuteNs), "blue");
+  table.Add(Binding("10.0.0.2", 80, "red", "a", kNowNs + 3 * kMinuteNs));
+  for (int minute = 0; minute < 6; ++minute) {
+    EXPECT_EQ(NameAt(table, "10.0.0.2", 80, kNowNs + minute * kMinuteNs), "") << minute;
+  }
+  // Long after, it is one workload that came back.
+  AddressTable slow;
+  slow.Add(Binding("10.0.0.2", 80, "red", "a", kNowNs));
+  slow.Add(Binding("10.0.0.2", 80, "blue", "a", kNowNs + 30 * kMinuteNs));
+  slow.Add(Binding("10.0.0.2", 80, "red", "a", kNowNs + 60 * kMinuteNs));
+  EXPECT_EQ(NameAt(slow, "10.0.0.2", 80, kNowNs + 40 * kMinuteNs), "blue");
+}
+
 TEST(AddressTableTest, MappedAddressesAreTheirIpv4Address) {
   AddressTable table;
   table.Add(Binding("::ffff:10.0.0.1", 80, "nginx:80", "a"));
