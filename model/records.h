@@ -66,6 +66,9 @@ struct Span {
   uint64_t execution_unit = 0;  // goroutine or such; 0: the thread
   float sample_weight = 1;      // how many requests this span stands for
   BlameVector blame;
+  // Ids of another tracer found in the request (traceparent, B3, sw8); 0: none.
+  TraceId alias_trace_id;
+  SpanId alias_parent_id = 0;
   std::vector<std::pair<std::string, std::string>> attributes;
 
   int64_t duration_ns() const {
@@ -166,6 +169,69 @@ struct Loss {
   bool operator==(const Loss&) const = default;
 };
 
+// Stored: never renumber.
+enum class MetricKind : uint8_t {
+  kUnset = 0,
+  kGauge = 1,      // a value that holds at a time; roll-ups keep sum, count, least, most and last
+  kDelta = 2,      // what was added in the window that begins at the time; roll-ups add
+  kHistogram = 3,  // durations in the window that begins at the time; roll-ups merge
+};
+
+// A series of points under one name and set of labels: TCP and DNS statistics and any other metric.
+// EdgeStats are series too, with columns of their own.
+struct MetricSeries {
+  std::string name;  // "tcp_srtt_seconds"
+  MetricKind kind = MetricKind::kUnset;
+  std::vector<std::pair<std::string, std::string>> labels;  // by name, each name once
+  auto operator<=>(const MetricSeries&) const = default;
+};
+
+struct MetricPoint {
+  uint32_t series = 0;  // index into the series beside it
+  int64_t time_ns = 0;
+  double value = 0;            // of a gauge or a delta
+  LatencyHistogram histogram;  // of a histogram
+  bool operator==(const MetricPoint&) const = default;
+};
+
+// Stored: never renumber.
+enum class ChunkKind : uint8_t {
+  kUnset = 0,
+  kThreadTimeline = 1,
+  kStackTable = 2,
+  kLogLines = 3,
+  kPackets = 4,
+};
+
+// Opaque bytes kept with a span or a stretch of time: what a thread did, what it printed, packets.
+struct Chunk {
+  ChunkKind kind = ChunkKind::kUnset;
+  SpanId span_id = 0;  // 0: of no one span
+  int64_t first_ns = 0;
+  int64_t last_ns = 0;
+  std::string host;
+  uint32_t pid = 0;
+  uint32_t tid = 0;
+  std::string bytes;  // in a format of the kind's own
+  bool operator==(const Chunk&) const = default;
+};
+
+// Name of bytes that are kept once however often they are sent: the first 16 bytes of SHA-256.
+struct ContentHash {
+  uint64_t high = 0;
+  uint64_t low = 0;
+  auto operator<=>(const ContentHash&) const = default;
+};
+
+// Bytes that chunks refer to by hash: a stack, a long text. Sent beside the chunks that refer to
+// it.
+struct Content {
+  ContentHash hash;
+  int64_t time_ns = 0;  // of the chunk beside it: it is kept as long as that
+  std::string bytes;
+  bool operator==(const Content&) const = default;
+};
+
 struct BatchId {
   std::string agent_id;
   uint64_t boot_epoch = 0;  // one run of the agent: its start time, ns since the epoch
@@ -186,10 +252,14 @@ struct Batch {
   std::vector<ProcessEvent> processes;
   std::vector<AddressBinding> addresses;
   std::vector<Loss> losses;
+  std::vector<MetricSeries> series;  // of the points
+  std::vector<MetricPoint> points;
+  std::vector<Chunk> chunks;
+  std::vector<Content> contents;
 
   bool empty() const {
     return spans.empty() && edges.empty() && processes.empty() && addresses.empty() &&
-           losses.empty();
+           losses.empty() && points.empty() && chunks.empty() && contents.empty();
   }
   bool operator==(const Batch&) const = default;
 };

@@ -20,11 +20,15 @@ struct ScanPlan {
   std::string cluster;
   int64_t start_ns = 0;
   int64_t end_ns = INT64_MAX;
+  // EdgeStats and metric points may be given in windows this long or shorter, where such windows
+  // lie wholly within the range: the store then reads its roll-ups. 0: as they were sent.
+  int64_t step_ns = 0;
   bool spans = false;
   bool edges = false;
   bool processes = false;
   bool addresses = false;
   bool losses = false;
+  bool metrics = false;  // series and points
 };
 
 // What a scan could not read.

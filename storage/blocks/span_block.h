@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/records.h"
+#include "storage/blocks/sealed_block.h"
+#include "storage/blocks/zstd_dictionaries.h"
+#include "storage/span_search.h"
+
+// Spans in columns: README.md draws the format.
+namespace kindling::storage {
+
+// Rows that a full block has; an encoder takes up to twice as many.
+inline constexpr size_t kSpanBlockRows = 16'384;
+
+// Encodes 1 .. 2 * kSpanBlockRows spans; they are put into an order of the block's own.
+SealedBlock EncodeSpanBlock(std::vector<model::Span> spans, const ZstdDictionaries& dictionaries);
+
+// What is known of a block without reading it. Immutable.
+class SpanSummary {
+ public:
+  // DATA_LOSS: damaged, or of an unknown version.
+  static absl::StatusOr<SpanSummary> Parse(std::string_view bytes);
+
+  // False when no row of the block can be wanted.
+  bool MayMatch(const SpanSearch& search) const;
+  // Greatest rank of a row; of the wanted ends where the summary can tell.
+  int64_t HighestRank(const SpanSearch& search) const;
+  // False when the block cannot hold a span or a trace with this id.
+  bool MayHoldSpan(model::SpanId id) const;
+  bool MayHoldTrace(const model::TraceId& id) const;
+
+  uint64_t rows() const;
+  size_t memory_bytes() const;
+
+ private:
+  struct Parts;
+  explicit SpanSummary(std::shared_ptr<const Parts> parts);
+  std::shared_ptr<const Parts> parts_;
+};
+
+// False when the filter says that the block holds none of the rows that `search` looks for by value
+// (attributes). An unreadable filter says nothing: true.
+bool SpanFilterMayMatch(std::string_view filter, const SpanSearch& search);
+
+// The body of a block, read column by column as a search needs them.
+//
+// Lifetime: what `body` and `dictionaries` refer to must outlive this.
+// Failure:  DATA_LOSS for bytes that EncodeSpanBlock cannot have made; never more memory than a few
+//           times the limits of README.md.
+class SpanBlock {
+ public:
+  static absl::StatusOr<SpanBlock> Open(std::string_view body,
+                                        const ZstdDictionaries& dictionaries);
+  SpanBlock(SpanBlock&&) noexcept;
+  SpanBlock& operator=(SpanBlock&&) noexcept;
+  ~SpanBlock();
+
+  // Gives the rows that meet `search`, highest rank first, while their rank is at least
+  // `lowest_rank`. Returns the visitor's last word, `lowest_rank` when it was not asked.
+  absl::StatusOr<int64_t> Search(const SpanSearch& search, int64_t lowest_rank,
+                                 const SpanVisitor& visit);
+
+  // Rows with one of these ids (sorted), of one of these traces (sorted) or aliases (sorted).
+  absl::StatusOr<std::vector<model::Span>> FindSpans(const std::vector<model::SpanId>& ids);
+  absl::StatusOr<std::vector<model::Span>> FindTraces(const std::vector<model::TraceId>& ids);
+  absl::StatusOr<std::vector<model::Span>> FindAliases(const std::vector<model::TraceId>& ids);
+
+  // All rows.
+  absl::StatusOr<std::vector<model::Span>> Decode();
+
+ private:
+  struct Parts;
+  explicit SpanBlock(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace kindling::storage
