@@ -34,11 +34,23 @@ Aggregator::Aggregator(AggregatorOptions options, BatchSink* sink)
       span_ids_(options_.span_id_seed),
       random_state_(options_.span_id_seed | 1) {}
 
+Row*& Aggregator::Recent(const RowKey& key) {
+  size_t hash = reinterpret_cast<uintptr_t>(key.edge) / alignof(InternedEdge) +
+                key.endpoint.size() * 3 + static_cast<size_t>(key.outcome) * 5;
+  if (!key.endpoint.empty()) {
+    hash += static_cast<uint8_t>(key.endpoint.front()) * 7u;
+    hash += static_cast<uint8_t>(key.endpoint.back());
+  }
+  return recent_[hash % recent_.size()];
+}
+
 Row* Aggregator::FindRow(const RowKey& key) {
+  Row*& recent = Recent(key);
+  if (recent != nullptr && recent->key() == key) return recent;
   const auto found = rows_.find(key);
   if (found == rows_.end()) return nullptr;
   (*found)->used = true;
-  return found->get();
+  return recent = found->get();
 }
 
 Row* Aggregator::AddRow(const RowKey& key, size_t limit) {
@@ -256,6 +268,7 @@ void Aggregator::CloseWindow() {
   batch.first_ns = window_start_ns_;
   batch.last_ns = window_start_ns_ + options_.window_ns;
   WeighSpans();
+  recent_.fill(nullptr);
   EmitRows(batch);
   batch.spans = std::move(spans_);
   spans_.clear();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -113,6 +114,8 @@ class Aggregator {
 
   Row* FindOrAddRow(const RowKey& wanted, uint64_t requests);
   Row* FindRow(const RowKey& key);
+  // Where the row of `key` is remembered for the next request of its kind.
+  Row*& Recent(const RowKey& key);
   Row* AddRow(const RowKey& key, size_t limit);
   Row* EdgeRow(const EdgeContext& context, uint64_t requests);
   void OfferSpan(const EdgeContext& context, const Record& record, bool slow, Row& row);
@@ -137,6 +140,7 @@ class Aggregator {
   int64_t window_start_ns_ = 0;  // 0: no tick yet
   int64_t window_start_boot_ns_ = 0;
   RowSet rows_;
+  std::array<Row*, 64> recent_{};  // of rows_, used in this window; null: none
   std::vector<model::Span> spans_;
   std::vector<model::ProcessEvent> processes_;
   std::vector<model::AddressBinding> addresses_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -36,7 +37,7 @@ class RequestRing {
 
   // REQUIRES: !empty().
   void Pop() {
-    slots_[head_] = T();
+    if constexpr (!std::is_trivially_destructible_v<T>) slots_[head_] = T();  // frees what it holds
     head_ = (head_ + 1) & (slots_.size() - 1);
     if (--size_ == 0 && slots_.size() > kKeepSlots) Clear();
   }

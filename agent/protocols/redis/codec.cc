@@ -70,6 +70,24 @@ class Codec : public ProtocolCodec {
     }
   };
 
+  static Command ItemOf(const CommandFramer& framer) { return framer.command(); }
+  static Reply ItemOf(const ReplyFramer& framer) { return framer.reply(); }
+
+  // The next step of `framer`; `item` is what it took if that is kFrame.
+  template <typename Framer, typename Item>
+  Step Take(Framer& framer, std::span<const std::byte>& input, Item& item) {
+    Step step;
+    if (observer_ != nullptr) {
+      step = ReadObserved(framer, input, *observer_);
+    } else if (framer.bytes() == 0 && Framer::TakeWhole(input, item)) {
+      return Step::kFrame;
+    } else {
+      step = framer.Next(input);
+    }
+    if (step == Step::kFrame) item = ItemOf(framer);
+    return step;
+  }
+
   void FeedCommands(const Segment& segment, RecordSink& sink) {
     Place& place = command_place_;
     place.Enter(segment);
@@ -81,8 +99,8 @@ class Codec : public ProtocolCodec {
     while (!input.empty()) {
       if (commands_.bytes() == 0) place.Begin(segment);
       const size_t before = input.size();
-      const Step step =
-          observer_ == nullptr ? commands_.Next(input) : ReadObserved(commands_, input, *observer_);
+      Command command;
+      const Step step = Take(commands_, input, command);
       place.Advance(before - input.size());
       if (step == Step::kNeedMore) break;
       if (step == Step::kInvalid) {
@@ -91,7 +109,6 @@ class Codec : public ProtocolCodec {
         matcher_.OnCommandsLost(Matcher::Loss::kUnseen, {}, {}, sink);
         return;
       }
-      const Command command = commands_.command();
       matcher_.OnCommand(command, place.ItemExtent(command.bytes, segment.boot_ns), sink);
       if (!matcher_.understands_commands()) {
         sink.OnUnparsed(input.size(), 0);
@@ -139,8 +156,8 @@ class Codec : public ProtocolCodec {
         }
       }
       const size_t before = input.size();
-      const Step step =
-          observer_ == nullptr ? replies_.Next(input) : ReadObserved(replies_, input, *observer_);
+      Reply reply;
+      const Step step = Take(replies_, input, reply);
       place.Advance(before - input.size());
       if (step == Step::kNeedMore) break;
       if (step == Step::kInvalid) {
@@ -149,7 +166,6 @@ class Codec : public ProtocolCodec {
         matcher_.OnRepliesLost(Matcher::Loss::kUnseen, {}, {});
         return;
       }
-      const Reply reply = replies_.reply();
       matcher_.OnReply(reply, place.ItemExtent(reply.bytes, segment.boot_ns), sink);
       if (!matcher_.understands_replies()) {
         if (!matcher_.is_taken_over()) sink.OnUnparsed(input.size(), 0);

@@ -6,6 +6,52 @@
 #include "base/byte_reader.h"
 
 namespace kindling::agent::redis {
+namespace {
+
+constexpr size_t kMaxPlainDigits = 9;
+
+// Takes "12\r\n" with up to kMaxPlainDigits digits from `at` on; false if anything else is there.
+bool TakeNumberLine(const char*& at, const char* end, uint32_t& number) {
+  const char* p = at;
+  uint32_t value = 0;
+  while (p < end && *p >= '0' && *p <= '9') {
+    if (static_cast<size_t>(p - at) == kMaxPlainDigits) return false;
+    value = value * 10 + static_cast<uint32_t>(*p++ - '0');
+  }
+  if (p == at || end - p < 2 || p[0] != '\r' || p[1] != '\n') return false;
+  number = value;
+  at = p + 2;
+  return true;
+}
+
+}  // namespace
+
+bool CommandFramer::TakeWhole(std::span<const std::byte>& input, Command& command) {
+  const std::string_view text = base::AsText(input);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const char* at = begin;
+  uint32_t count = 0;
+  if (at == end || *at++ != '*' || !TakeNumberLine(at, end, count)) return false;
+  if (count == 0 || count > kMaxWords) return false;
+  Command found;
+  for (uint32_t i = 0; i < count; ++i) {
+    uint32_t size = 0;
+    if (at == end || *at++ != '$' || !TakeNumberLine(at, end, size)) return false;
+    if (static_cast<uint64_t>(end - at) < uint64_t{size} + 2) return false;
+    if (at[size] != '\r' || at[size + 1] != '\n') return false;
+    if (i < Command::kWords) {
+      found.words[i] = {at, std::min<size_t>(size, Command::kWordBytes)};
+      if (i == 0) found.name_is_whole = size < Command::kWordBytes;
+    }
+    at += size + 2;
+  }
+  found.arguments = count - 1;
+  found.bytes = static_cast<uint64_t>(at - begin);
+  command = found;
+  input = input.subspan(found.bytes);
+  return true;
+}
 
 void CommandFramer::Begin() {
   state_ = State::kStart;

@@ -43,6 +43,11 @@ class CommandFramer {
   static constexpr uint64_t kMaxBulkBytes = 1ULL << 32;   // Redis: 512 MiB unless configured
   static constexpr uint32_t kMaxInlineBytes = 64 * 1024;  // as Redis
 
+  // Takes one whole array of bulk strings from the front of `input` where bytes() is 0, without the
+  // steps of Next(): nearly every command comes so. False, and nothing done, if anything else is
+  // there. The views of `command` point into `input`.
+  static bool TakeWhole(std::span<const std::byte>& input, Command& command);
+
   // Consumes from the front of `input`.
   Step Next(std::span<const std::byte>& input);
   // `bytes` follow that were not captured.

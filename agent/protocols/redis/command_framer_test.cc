@@ -110,5 +110,53 @@ TEST(CommandFramerTest, HoleInTheNameLeavesNoName) {
   EXPECT_FALSE(framer.command().name_is_whole);
 }
 
+std::string Describe(const Command& command) {
+  std::string line;
+  for (const std::string_view word : command.words) line += std::string(word) + "|";
+  return line + std::to_string(command.name_is_whole) + std::to_string(command.words_are_whole) +
+         "/" + std::to_string(command.arguments) + " @" + std::to_string(command.bytes);
+}
+
+TEST(CommandFramerTest, TakesWholeCommandsAsNextDoes) {
+  const std::string long_word = "$40\r\n" + std::string(40, 'k') + "\r\n";
+  const std::string at_limit = "$32\r\n" + std::string(32, 'k') + "\r\n";
+  const std::vector<std::string> texts = {
+      "*1\r\n$4\r\nPING\r\n",
+      "*2\r\n$3\r\nGET\r\n$0\r\n\r\n",
+      "*03\r\n$03\r\nset\r\n$1\r\nk\r\n$4\r\n\r\n\r\n\r\n",
+      "*5\r\n$4\r\nMSET\r\n" + long_word + long_word + long_word + long_word,
+      "*1\r\n" + long_word,
+      "*1\r\n" + at_limit,
+  };
+  for (const std::string& text : texts) {
+    const std::string followed = text + "*1\r\n";
+    std::span<const std::byte> by_steps = base::AsBytes(followed);
+    CommandFramer framer;
+    ASSERT_EQ(framer.Next(by_steps), Step::kFrame) << text;
+    std::span<const std::byte> whole = base::AsBytes(followed);
+    Command command;
+    ASSERT_TRUE(CommandFramer::TakeWhole(whole, command)) << text;
+    EXPECT_EQ(Describe(command), Describe(framer.command()));
+    EXPECT_EQ(whole.size(), by_steps.size());
+    for (size_t size = 0; size < text.size(); ++size) {
+      std::span<const std::byte> part = base::AsBytes(text).first(size);
+      EXPECT_FALSE(CommandFramer::TakeWhole(part, command)) << text << " cut at " << size;
+      EXPECT_EQ(part.size(), size);
+    }
+  }
+}
+
+TEST(CommandFramerTest, TakesNothingElseWhole) {
+  for (const std::string_view other :
+       {"PING\r\n", "*0\r\n", "*-1\r\n", "\r\n*1\r\n$4\r\nPING\r\n", "*1048577\r\n$1\r\nx\r\n",
+        "*1\n$4\r\nPING\r\n", "*1\r\n+PING\r\n", "*1\r\n$-1\r\n", "*1\r\n$4\r\nPING\n\n",
+        "*1\r\n$4\r\nPINGS\r\n", "*1\r\n$4294967300\r\nPING\r\n", "*\r\n", "*1\r\n$\r\n\r\n"}) {
+    std::span<const std::byte> input = base::AsBytes(other);
+    Command command;
+    EXPECT_FALSE(CommandFramer::TakeWhole(input, command)) << other;
+    EXPECT_EQ(input.size(), other.size());
+  }
+}
+
 }  // namespace
 }  // namespace kindling::agent::redis

@@ -1,6 +1,7 @@
 #include "agent/protocols/redis/commands.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 namespace kindling::agent::redis {
@@ -316,9 +317,23 @@ static_assert(std::is_sorted(std::begin(kKnown), std::end(kKnown)));
 static_assert(std::is_sorted(std::begin(kSpecial), std::end(kSpecial),
                              [](const Special& a, const Special& b) { return a.name < b.name; }));
 
+// Per first letter the sizes of the special names, as bits: most names need no search.
+constexpr std::array<uint32_t, 26> MakeSpecialSizes() {
+  std::array<uint32_t, 26> sizes{};
+  for (const Special& special : kSpecial) sizes[special.name[0] - 'A'] |= 1U << special.name.size();
+  return sizes;
+}
+constexpr std::array<uint32_t, 26> kSpecialSizes = MakeSpecialSizes();
+
+bool MayBeSpecial(std::string_view name) {
+  return !name.empty() && name[0] >= 'A' && name[0] <= 'Z' && name.size() < 32 &&
+         (kSpecialSizes[name[0] - 'A'] >> name.size() & 1) != 0;
+}
+
 }  // namespace
 
 CommandKind KindOf(std::string_view name) {
+  if (!MayBeSpecial(name)) return CommandKind::kPlain;
   const auto* const found =
       std::lower_bound(std::begin(kSpecial), std::end(kSpecial), name,
                        [](const Special& special, std::string_view n) { return special.name < n; });

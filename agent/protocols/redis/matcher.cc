@@ -1,6 +1,7 @@
 #include "agent/protocols/redis/matcher.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <string>
 
@@ -15,9 +16,9 @@ using model::Outcome;
 constexpr std::string_view kOther = "(other)";
 constexpr size_t kMaxSubcommandBytes = 20;
 
-char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
+constexpr char Upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
 
-bool IsNameByte(char c) {
+constexpr bool IsNameByte(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
 }
 
@@ -26,11 +27,22 @@ bool EqualsUpper(std::string_view text, std::string_view upper) {
                                                    [](char a, char b) { return Upper(a) == b; });
 }
 
+// By byte: in upper case if it may stand in a name, else 0.
+constexpr std::array<char, 256> MakeNameBytes() {
+  std::array<char, 256> bytes{};
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    const char c = Upper(static_cast<char>(i));
+    bytes[i] = IsNameByte(c) ? c : '\0';
+  }
+  return bytes;
+}
+constexpr std::array<char, 256> kNameBytes = MakeNameBytes();
+
 // Appends `word` in upper case to `to`, which has room; nothing if it is no name.
 uint8_t AppendName(std::string_view word, char* to) {
   for (size_t i = 0; i < word.size(); ++i) {
-    const char c = Upper(word[i]);
-    if (!IsNameByte(c)) return 0;
+    const char c = kNameBytes[static_cast<uint8_t>(word[i])];
+    if (c == '\0') return 0;
     to[i] = c;
   }
   return static_cast<uint8_t>(word.size());
@@ -59,6 +71,57 @@ void SetAttribute(Record& record, size_t index, std::string_view name, std::stri
   if (record.attributes.size() <= index) record.attributes.resize(index + 1);
   record.attributes[index].first = name;
   record.attributes[index].second.assign(value);
+}
+
+// The text of a record; `error` is the reply if that is an error, else null.
+void FillText(Record& record, std::string_view endpoint, uint32_t arguments, bool is_blocking,
+              const Reply* error) {
+  record.endpoint.assign(endpoint);
+  record.status_code.assign(error != nullptr ? FirstWord(error->error) : std::string_view());
+
+  SetAttribute(record, 0, "db.system", "redis");
+  SetAttribute(record, 1, "db.operation", endpoint);
+  char statement[80];
+  char* end = std::copy(endpoint.begin(), endpoint.end(), statement);
+  if (arguments > 0) {
+    *end++ = ' ';
+    *end++ = '(';
+    end = std::to_chars(end, statement + sizeof(statement), arguments).ptr;
+    const std::string_view unit = arguments == 1 ? " arg)" : " args)";
+    end = std::copy(unit.begin(), unit.end(), end);
+  }
+  SetAttribute(record, 2, "db.statement",
+               {statement, static_cast<size_t>(end - static_cast<char*>(statement))});
+  size_t count = 3;
+  if (is_blocking) {
+    SetAttribute(record, count++, "db.redis.blocking", "true");
+  }
+  if (error != nullptr) {
+    SetAttribute(record, count++, "error.message",
+                 RedactMessage(error->error, error->error_is_whole, kMaxAttributeBytes));
+  }
+  record.attributes.resize(count);
+}
+
+// A record whose text is kept: the next one of the same command differs in times and sizes only.
+struct PreparedRecord {
+  Record record;
+  uint32_t arguments = 0;
+  bool is_error = true;  // its text is of one request only
+
+  bool holds(std::string_view endpoint, uint32_t argument_count) const {
+    return !is_error && arguments == argument_count && record.endpoint == endpoint;
+  }
+};
+
+// Where a command's record is prepared. They are for all connections, so that no command allocates:
+// records are made on one thread, and a sink does not call back into a codec.
+PreparedRecord& Prepared(std::string_view endpoint, uint32_t arguments) {
+  static constexpr size_t kRecords = 32;
+  thread_local std::array<PreparedRecord, kRecords> records;
+  const size_t hash = static_cast<uint8_t>(endpoint.front()) * 7u +
+                      static_cast<uint8_t>(endpoint.back()) + endpoint.size() * 5 + arguments;
+  return records[hash % kRecords];
 }
 
 }  // namespace
@@ -266,11 +329,10 @@ void Matcher::OnReply(const Reply& reply, const Extent& extent, RecordSink& sink
 }
 
 void Matcher::Complete(const Reply& reply, const Extent& extent, RecordSink& sink) {
-  const Open open = open_.front();
-  open_.Pop();
+  const Open& open = open_.front();
   if (open.kind == CommandKind::kTakesOver && !reply.has_error) taken_over_ = true;
   if (open.kind == CommandKind::kReset) subscribed_ = false;
-  if (open.is_reported) return;
+  if (open.is_reported) return open_.Pop();
   const bool is_error = reply.has_error &&
                         (reply.type == '-' || reply.type == '!' || open.kind == CommandKind::kExec);
   Outcome outcome = Outcome::kOk;
@@ -278,19 +340,25 @@ void Matcher::Complete(const Reply& reply, const Extent& extent, RecordSink& sin
     outcome = IsServerError(FirstWord(reply.error)) ? Outcome::kServerError : Outcome::kClientError;
   }
   Emit(open, &reply, extent, outcome, sink);
+  open_.Pop();
 }
 
 void Matcher::Emit(const Open& open, const Reply* reply, const Extent& extent, Outcome outcome,
                    RecordSink& sink) {
-  // One for all connections, so that no command allocates: records are made on one thread, and a
-  // sink does not call back into a codec.
-  thread_local Record record;
   std::string_view endpoint = open.endpoint();
   const bool is_error = model::IsError(outcome) && reply != nullptr;
   // Names that Redis does not know are whatever a client chose to send.
   if (is_error && reply->error.starts_with("ERR unknown command")) endpoint = kOther;
   if (is_error && reply->error.starts_with("ERR unknown subcommand")) {
     endpoint = endpoint.substr(0, endpoint.find(' '));
+  }
+  PreparedRecord& prepared = Prepared(endpoint, open.arguments);
+  Record& record = prepared.record;
+  if (is_error || !prepared.holds(endpoint, open.arguments)) {
+    FillText(record, endpoint, open.arguments, open.kind == CommandKind::kBlocking,
+             is_error ? reply : nullptr);
+    prepared.arguments = open.arguments;
+    prepared.is_error = is_error;
   }
   record.request_start_ns = open.start_ns;
   record.request_end_ns = open.end_ns;
@@ -303,31 +371,6 @@ void Matcher::Emit(const Open& open, const Reply* reply, const Extent& extent, O
   record.response_tcp_seq = reply == nullptr ? 0 : extent.tcp_seq;
   record.response_tid = reply == nullptr ? 0 : extent.tid;
   record.outcome = outcome;
-  record.endpoint.assign(endpoint);
-  record.status_code.assign(is_error ? FirstWord(reply->error) : std::string_view());
-
-  SetAttribute(record, 0, "db.system", "redis");
-  SetAttribute(record, 1, "db.operation", endpoint);
-  char statement[80];
-  char* end = std::copy(endpoint.begin(), endpoint.end(), statement);
-  if (open.arguments > 0) {
-    *end++ = ' ';
-    *end++ = '(';
-    end = std::to_chars(end, statement + sizeof(statement), open.arguments).ptr;
-    const std::string_view unit = open.arguments == 1 ? " arg)" : " args)";
-    end = std::copy(unit.begin(), unit.end(), end);
-  }
-  SetAttribute(record, 2, "db.statement",
-               {statement, static_cast<size_t>(end - static_cast<char*>(statement))});
-  size_t count = 3;
-  if (open.kind == CommandKind::kBlocking) {
-    SetAttribute(record, count++, "db.redis.blocking", "true");
-  }
-  if (is_error) {
-    SetAttribute(record, count++, "error.message",
-                 RedactMessage(reply->error, reply->error_is_whole, kMaxAttributeBytes));
-  }
-  record.attributes.resize(count);
   sink.OnRecord(record);
 }
 

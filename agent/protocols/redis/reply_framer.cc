@@ -16,7 +16,43 @@ bool IsSized(char type) {
   return IsAggregate(type) || type == '$' || type == '!' || type == '=' || type == ';';
 }
 
+// Size of the value at the front of `text` that TakeWhole() takes; 0 if there is none.
+size_t PlainSize(std::string_view text) {
+  static constexpr size_t kMaxLine = 18;  // type and digits: any number of them fits 64 bits
+  if (text.size() < 3) return 0;
+  const char type = text[0];
+  if (type == '+') {
+    const size_t cr = text.substr(0, ReplyFramer::kMaxLineBytes).find('\r', 1);
+    if (cr == std::string_view::npos || cr + 1 >= text.size() || text[cr + 1] != '\n') return 0;
+    return text.substr(1, cr - 1).find('\n') == std::string_view::npos ? cr + 2 : 0;
+  }
+  if (type != '$' && type != ':') return 0;
+  if (text.starts_with("$-1\r\n")) return 5;
+  size_t at = 1;
+  if (type == ':' && text[1] == '-') ++at;
+  const size_t digits = at;
+  uint64_t number = 0;
+  while (at < text.size() && at < kMaxLine && text[at] >= '0' && text[at] <= '9') {
+    number = number * 10 + static_cast<uint64_t>(text[at++] - '0');
+  }
+  if (at == digits || !text.substr(at).starts_with("\r\n")) return 0;
+  at += 2;
+  if (type == ':') return at;
+  if (text.size() - at < 2 || number > text.size() - at - 2) return 0;
+  at += number;
+  return text[at] == '\r' && text[at + 1] == '\n' ? at + 2 : 0;
+}
+
 }  // namespace
+
+bool ReplyFramer::TakeWhole(std::span<const std::byte>& input, Reply& reply) {
+  const std::string_view text = base::AsText(input);
+  const size_t size = PlainSize(text);
+  if (size == 0) return false;
+  reply = Reply{.type = text[0], .bytes = size};
+  input = input.subspan(size);
+  return true;
+}
 
 void ReplyFramer::Begin() {
   state_ = State::kType;

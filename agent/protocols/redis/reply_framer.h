@@ -39,6 +39,11 @@ class ReplyFramer {
   static constexpr uint64_t kMaxBulkBytes = 1ULL << 40;
   static constexpr uint32_t kMaxLineBytes = 64 * 1024;
 
+  // Takes one whole string, integer, null or simple string from the front of `input` where bytes()
+  // is 0, without the steps of Next(): nearly every reply is one. False, and nothing done, if
+  // anything else is there.
+  static bool TakeWhole(std::span<const std::byte>& input, Reply& reply);
+
   // Consumes from the front of `input`.
   Step Next(std::span<const std::byte>& input);
   // `bytes` follow that were not captured.

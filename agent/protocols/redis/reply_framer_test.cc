@@ -132,5 +132,45 @@ TEST(ReplyFramerTest, HolePastAStringIsLost) {
   EXPECT_EQ(framer.Skip(1), Hole::kLost) << "between values";
 }
 
+TEST(ReplyFramerTest, TakesWholeValuesAsNextDoes) {
+  for (const std::string_view text :
+       {"+OK\r\n", "+\r\n", "+a b\tc\r\n", "$-1\r\n", "$0\r\n\r\n", "$3\r\na\r\n\r\n",
+        "$005\r\nhello\r\n", ":0\r\n", ":-12\r\n", ":123456789012345\r\n"}) {
+    const std::string followed = std::string(text) + "+OK\r\n";
+    std::span<const std::byte> by_steps = base::AsBytes(followed);
+    ReplyFramer framer;
+    ASSERT_EQ(framer.Next(by_steps), Step::kFrame) << text;
+    std::span<const std::byte> whole = base::AsBytes(followed);
+    Reply reply;
+    ASSERT_TRUE(ReplyFramer::TakeWhole(whole, reply)) << text;
+    EXPECT_EQ(whole.size(), by_steps.size());
+    const Reply expected = framer.reply();
+    EXPECT_EQ(reply.type, expected.type);
+    EXPECT_EQ(reply.bytes, expected.bytes);
+    EXPECT_EQ(reply.elements, expected.elements);
+    EXPECT_EQ(reply.word, expected.word);
+    EXPECT_EQ(reply.word_is_whole, expected.word_is_whole);
+    EXPECT_EQ(reply.has_error, expected.has_error);
+    EXPECT_EQ(reply.third, expected.third);
+    for (size_t size = 0; size < text.size(); ++size) {
+      std::span<const std::byte> part = base::AsBytes(text).first(size);
+      EXPECT_FALSE(ReplyFramer::TakeWhole(part, reply)) << text << " cut at " << size;
+      EXPECT_EQ(part.size(), size);
+    }
+  }
+}
+
+TEST(ReplyFramerTest, TakesNothingElseWhole) {
+  for (const std::string_view other :
+       {"-ERR bad\r\n", "*1\r\n:1\r\n", "*0\r\n", ">1\r\n+x\r\n", "+a\nb\r\n", "+a\rb\r\n",
+        "$-2\r\n", "$\r\n\r\n", ":\r\n", ":-\r\n", ":1x\r\n", "$1\r\nab\r\n", "$?\r\n",
+        "$99999999999\r\nx\r\n", "$1\nx\r\n", "_\r\n", ":99999999999999999999\r\n"}) {
+    std::span<const std::byte> input = base::AsBytes(other);
+    Reply reply;
+    EXPECT_FALSE(ReplyFramer::TakeWhole(input, reply)) << other;
+    EXPECT_EQ(input.size(), other.size());
+  }
+}
+
 }  // namespace
 }  // namespace kindling::agent::redis
