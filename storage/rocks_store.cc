@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <glog/logging.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
@@ -60,8 +61,15 @@ absl::StatusOr<uint64_t> ParseSequence(std::string_view bytes) {
   return value;
 }
 
-rocksdb::Options DatabaseOptions(const RocksStoreOptions& options) {
+// Null: RocksDB's own.
+std::unique_ptr<rocksdb::Env> MakeEnv(const RocksStoreOptions& options) {
+  if (options.testing.file_system == nullptr) return nullptr;
+  return rocksdb::NewCompositeEnv(options.testing.file_system);
+}
+
+rocksdb::Options DatabaseOptions(const RocksStoreOptions& options, rocksdb::Env* env) {
   rocksdb::Options out;
+  if (env != nullptr) out.env = env;
   out.create_if_missing = true;
   // Blocks are compressed already, by column.
   out.compression = rocksdb::kNoCompression;
@@ -122,8 +130,12 @@ absl::Status TryWriting(const std::string& directory) {
 
 class RocksStore final : public Store {
  public:
-  RocksStore(const RocksStoreOptions& options, std::unique_ptr<rocksdb::DB> db)
-      : options_(options), bucket_ns_(BucketNsFor(options.max_bytes)), db_(std::move(db)) {}
+  RocksStore(const RocksStoreOptions& options, std::unique_ptr<rocksdb::Env> env,
+             std::unique_ptr<rocksdb::DB> db)
+      : options_(options),
+        bucket_ns_(BucketNsFor(options.max_bytes)),
+        env_(std::move(env)),
+        db_(std::move(db)) {}
 
   // Checks the format, or makes a new store.
   absl::Status Initialise();
@@ -143,6 +155,9 @@ class RocksStore final : public Store {
  private:
   using Sequences = std::map<std::pair<std::string, uint64_t>, uint64_t>;
 
+  void Pass(std::string_view point) const {
+    if (options_.testing.failpoint) options_.testing.failpoint(point);
+  }
   absl::Status CheckRoom() const;
   absl::StatusOr<uint64_t> DurableSequence(const model::BatchId& id, const Sequences& new_ones)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
@@ -159,6 +174,7 @@ class RocksStore final : public Store {
 
   const RocksStoreOptions options_;
   const int64_t bucket_ns_;
+  const std::unique_ptr<rocksdb::Env> env_;  // the database's, which must go first; may be null
   std::string id_;
 
   // Taken in this order.
@@ -280,7 +296,7 @@ absl::Status RocksStore::Recover() {
   absl::MutexLock write_lock(&write_mu_);
   db_.reset();
   rocksdb::DB* raw = nullptr;
-  const rocksdb::Options options = DatabaseOptions(options_);
+  const rocksdb::Options options = DatabaseOptions(options_, env_.get());
   rocksdb::Status opened = rocksdb::DB::Open(options, options_.directory, &raw);
   write_failed_ = !opened.ok();
   if (!opened.ok()) {
@@ -325,7 +341,9 @@ absl::Status RocksStore::AppendNew(const std::vector<model::Batch>& batches) {
     write.Put(SequenceKey{run.first, run.second}.Encode(), SequenceValue(sequence));
   }
 
+  Pass("append:before_write");
   RETURN_IF_ERROR(Write(write, /*sync=*/true, /*flush=*/false));
+  Pass("append:after_write");
   for (const model::Batch* batch : added) {
     for (const model::AddressBinding& row : batch->addresses) {
       latest_.Remember(KeyOf(row, batch->tenant, batch->cluster).Encode(), AddressValue(row),
@@ -362,12 +380,14 @@ absl::Status RocksStore::Retain(int64_t now_ns) {
   {
     // Appends go on beside it.
     absl::ReaderMutexLock db_lock(&db_mu_);
+    Pass("retain:before_drop");
     const auto write =
         [this](rocksdb::WriteBatch& batch, bool flush)
             ABSL_NO_THREAD_SAFETY_ANALYSIS { return Write(batch, /*sync=*/false, flush); };
     RETURN_IF_ERROR(DropOldBuckets(
         *db_, horizon_ns, options_.max_bytes, [this] { return ApproximateBytes(); }, write));
     RETURN_IF_ERROR(DropOldAddresses(*db_, horizon_ns, kMaxAddressRows, write));
+    Pass("retain:after_drop");
   }
   absl::MutexLock append_lock(&mu_);
   absl::ReaderMutexLock db_lock(&db_mu_);
@@ -403,11 +423,13 @@ int64_t BucketNsFor(uint64_t max_bytes) {
 
 absl::StatusOr<std::unique_ptr<Store>> OpenRocksStore(const RocksStoreOptions& options) {
   RETURN_IF_ERROR(CheckDirectory(options.directory));
+  std::unique_ptr<rocksdb::Env> env = MakeEnv(options);
   rocksdb::DB* raw = nullptr;
   const rocksdb::Status opened =
-      rocksdb::DB::Open(DatabaseOptions(options), options.directory, &raw);
+      rocksdb::DB::Open(DatabaseOptions(options, env.get()), options.directory, &raw);
   if (!opened.ok()) return OpenFault(opened, options.directory);
-  auto store = std::make_unique<RocksStore>(options, std::unique_ptr<rocksdb::DB>(raw));
+  auto store =
+      std::make_unique<RocksStore>(options, std::move(env), std::unique_ptr<rocksdb::DB>(raw));
   RETURN_IF_ERROR(store->Initialise());
   return store;
 }

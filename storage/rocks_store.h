@@ -1,13 +1,26 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "storage/store.h"
 
+namespace rocksdb {
+class FileSystem;
+}
+
 namespace kindling::storage {
+
+// What tests put under and into a store; empty in a program.
+struct RocksStoreTesting {
+  std::shared_ptr<rocksdb::FileSystem> file_system;  // null: the operating system's
+  // Called with the name of each point that is passed: "append:before_write".
+  std::function<void(std::string_view point)> failpoint;
+};
 
 struct RocksStoreOptions {
   // Made when it is missing. One process at a time may have it open.
@@ -17,6 +30,7 @@ struct RocksStoreOptions {
   int64_t max_age_ns = int64_t{7} * 24 * 3600 * 1'000'000'000;
   // Append is refused when the file system has less room than this: compaction needs some.
   uint64_t min_free_bytes = 32 << 20;
+  RocksStoreTesting testing;
 };
 
 // The Store on RocksDB: one database, keys as drawn in README.md.
