@@ -196,6 +196,26 @@ TEST(DnsCodecTest, LostResponsesAreNotReportedAsUnanswered) {
   peer.codec->OnClose(peer.now_ns, peer.sink);
   EXPECT_THAT(peer.sink.Summaries(), ElementsAre("A b.test -> "));
   EXPECT_EQ(peer.sink.unparsed_requests, 0u);
+  EXPECT_EQ(peer.sink.dropped.size(), 1u);
+}
+
+TEST(DnsCodecTest, AQueryWhoseResponseAGapTookIsDroppedOnce) {
+  Peer peer;
+  const int64_t first_ns = peer.now_ns + 1000;
+  peer.Ask(Query(1, "a.test", kA));
+  peer.Ask(Query(2, "a.test", kAaaa));
+  peer.codec->OnGap(Flow::kResponse, 40, peer.sink);
+  // The other one's response did come.
+  peer.Answer(AddressResponse(2, "a.test", kAaaa, kAddress));
+  EXPECT_TRUE(peer.sink.dropped.empty());
+  peer.Ask(Query(3, "b.test", kA));
+  EXPECT_THAT(peer.sink.dropped, ElementsAre(first_ns));
+  peer.Answer(AddressResponse(1, "a.test", kA, kAddress));  // too late to count
+  peer.Answer(AddressResponse(3, "b.test", kA, kAddress));
+  peer.codec->OnClose(peer.now_ns, peer.sink);
+  EXPECT_THAT(peer.sink.Summaries(), ElementsAre("AAAA a.test -> NOERROR", "A b.test -> NOERROR"));
+  EXPECT_EQ(peer.sink.dropped.size(), 1u);
+  EXPECT_EQ(peer.sink.unparsed_requests, 0u);
 }
 
 TEST(DnsCodecTest, AResponseWithoutItsQuestionAnswersById) {

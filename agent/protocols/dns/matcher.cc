@@ -46,6 +46,7 @@ void AppendTo(std::string& list, std::string_view separator, std::string_view it
 }  // namespace
 
 void Matcher::OnQuery(const Message& message, const Extent& extent, RecordSink& sink) {
+  DropDoubtful(sink);
   if (open_.size() >= kMaxOpenRequests) {
     sink.OnUnparsed(extent.bytes, 1);
     return;
@@ -89,8 +90,18 @@ void Matcher::GiveUp(const Query& query, RecordSink& sink) {
     case Doubt::kUncounted:
       return sink.OnUnparsed(query.extent.bytes, 1);
     case Doubt::kCounted:
-      return;
+      return sink.OnDropped(query.extent.start_ns);
   }
+}
+
+// The client goes on after responses were lost: told now, a dropped query still falls into the
+// exchange that it belongs to.
+void Matcher::DropDoubtful(RecordSink& sink) {
+  std::erase_if(open_, [&sink](const Query& query) {
+    if (query.doubt != Doubt::kCounted) return false;
+    GiveUp(query, sink);
+    return true;
+  });
 }
 
 void Matcher::OnTick(int64_t boot_ns, int64_t no_response_ns, RecordSink& sink) {

@@ -35,7 +35,8 @@ class Matcher {
   void OnResponse(const Message& message, const Extent& extent, RecordSink& sink);
 
   // Responses were lost: queries that are open now may have been answered, so they will not be
-  // reported as unanswered. `is_counted`: the caller accounts for them.
+  // reported as unanswered. `is_counted`: the caller accounts for what is lost; those that have got
+  // no response by the next query, or by the end, are told to RecordSink::OnDropped.
   void OnResponsesLost(bool is_counted);
 
   void OnTick(int64_t boot_ns, int64_t no_response_ns, RecordSink& sink);
@@ -47,7 +48,7 @@ class Matcher {
   enum class Doubt : uint8_t {
     kNone,
     kUncounted,  // perhaps answered, unseen
-    kCounted,    // so, and the caller accounts for it
+    kCounted,    // so, and it is to be told as dropped
   };
   struct Query {
     Extent extent;
@@ -60,6 +61,7 @@ class Matcher {
   };
 
   static void GiveUp(const Query& query, RecordSink& sink);
+  void DropDoubtful(RecordSink& sink);
   static void Emit(const Query& query, const Message* response, const Extent& extent,
                    RecordSink& sink);
 

@@ -364,6 +364,27 @@ TEST(MysqlCodecTest, WhatAGapTookIsLeftToTheCaller) {
   c.Answer(kOk);
   EXPECT_THAT(c.sink.Summaries(), ElementsAre("SELECT t -> ", "SELECT u -> "));
   EXPECT_EQ(c.sink.unparsed_requests, 0u);
+  EXPECT_EQ(c.sink.dropped.size(), 1u);
+}
+
+TEST(MysqlCodecTest, CommandsWhoseResponsesAGapTookAreDroppedOnce) {
+  Connection c;
+  const int64_t first_ns = c.now_ns + 1000;
+  c.Send(Query("SELECT 1"));
+  c.codec->OnGap(Flow::kResponse, 11, c.sink);
+  EXPECT_TRUE(c.sink.dropped.empty());
+  // Nothing more comes: told when it has been quiet, and not again at the end.
+  c.codec->OnTick(c.now_ns + 5'000'000'000, 60'000'000'000, c.sink);
+  EXPECT_THAT(c.sink.dropped, ElementsAre(first_ns));
+  c.codec->OnClose(c.now_ns, c.sink);
+  EXPECT_EQ(c.sink.dropped.size(), 1u);
+
+  Connection closed;
+  closed.Send(Query("SELECT 1"));
+  closed.codec->OnGap(Flow::kResponse, 11, closed.sink);
+  closed.codec->OnClose(closed.now_ns, closed.sink);
+  EXPECT_EQ(closed.sink.dropped.size(), 1u);
+  EXPECT_TRUE(closed.sink.records.empty());
 }
 
 TEST(MysqlCodecTest, MoreOpenCommandsThanTheLimitAreCounted) {

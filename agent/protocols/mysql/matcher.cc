@@ -1,103 +1,18 @@
 #include "agent/protocols/mysql/matcher.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "agent/protocols/codec_limits.h"
 #include "agent/protocols/redact_message.h"
 #include "base/byte_reader.h"
-#include "model/sql_lexer.h"
-#include "model/sql_template.h"
 
 namespace kindling::agent::mysql {
 namespace {
 
 using model::Outcome;
 
-constexpr uint32_t kDeprecateEof = 1U << 24;
-constexpr size_t kMaxDatabaseBytes = 64;
-// Statements of commands past these, and prepared ones past that size, are named but not kept.
+// Statements of commands past these are named but not kept.
 constexpr size_t kMaxHeldStatements = 64;
-constexpr size_t kMaxPreparedStatementBytes = 512;
-
-bool GetsNoResponse(CommandCode code) {
-  return code == CommandCode::kQuit || code == CommandCode::kStmtClose ||
-         code == CommandCode::kStmtSendLongData;
-}
-
-bool StartsReplication(CommandCode code) {
-  return code == CommandCode::kBinlogDump || code == CommandCode::kBinlogDumpGtid ||
-         code == CommandCode::kTableDump;
-}
-
-std::string DatabaseName(std::string_view text) {
-  std::string name(text.substr(0, kMaxDatabaseBytes));
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, '?');
-  return name;
-}
-
-// The database that "USE name" chooses; empty for other text.
-std::string UsedDatabase(std::string_view sql) {
-  model::SqlLexer lexer(sql);
-  const std::string_view verb = lexer.Next().text;
-  const bool is_use = verb.size() == 3 && (verb[0] | 0x20) == 'u' && (verb[1] | 0x20) == 's' &&
-                      (verb[2] | 0x20) == 'e';
-  if (!is_use) return "";
-  const model::SqlToken name = lexer.Next();
-  const bool is_name =
-      name.kind == model::SqlTokenKind::kWord || name.kind == model::SqlTokenKind::kIdentifier;
-  return is_name ? DatabaseName(name.text) : "";
-}
-
-constexpr uint32_t kEofBytes = 5;
-constexpr uint32_t kMinLoginBytes = 32;
-constexpr uint32_t kMaxLoginBytes = 64 << 10;
-constexpr uint8_t kMaxLoginPackets = 16;
-
-// Whether a command has a length and a text that it may have.
-bool IsPlausibleCommand(const Packet& packet) {
-  const auto code = static_cast<CommandCode>(packet.first());
-  switch (code) {
-    case CommandCode::kQuery:
-    case CommandCode::kStmtPrepare: {
-      if (packet.length < 2) return false;
-      if (packet.head.size() < 2) return true;
-      const auto c = static_cast<uint8_t>(packet.head[1]);
-      return c >= 0x20 || (c >= '\t' && c <= '\r') || c == 0;
-    }
-    case CommandCode::kQuit:
-    case CommandCode::kStatistics:
-    case CommandCode::kPing:
-    case CommandCode::kResetConnection:
-      return packet.length == 1;
-    case CommandCode::kInitDb:
-      return packet.length <= 1024;
-    case CommandCode::kStmtExecute:
-      return packet.length >= 10;
-    case CommandCode::kStmtClose:
-    case CommandCode::kStmtReset:
-      return packet.length == 5;
-    case CommandCode::kStmtSendLongData:
-      return packet.length >= 7;
-    case CommandCode::kStmtFetch:
-      return packet.length == 9;
-    case CommandCode::kSetOption:
-      return packet.length == 3;
-    default:
-      return !CommandName(code).empty();
-  }
-}
-
-// The text of a QUERY. MySQL 8 may put attributes before it: their number, which must be none to be
-// understood, and a 1.
-std::string_view QueryText(std::span<const std::byte> payload) {
-  std::string_view text = base::AsText(payload.subspan(1));
-  if (text.starts_with(std::string_view("\0\1", 2))) text.remove_prefix(2);
-  return text;
-}
-
-bool IsEof(const Packet& packet) { return packet.length == kEofBytes && packet.first() == 0xfe; }
 
 }  // namespace
 
@@ -141,65 +56,39 @@ bool Matcher::OnResponseSegment(int64_t boot_ns, uint64_t bytes, RecordSink& sin
 
 bool Matcher::AcceptsClientPacket(const Packet& packet) const {
   if (packet.sequence == 0) return packet.head.empty() || IsPlausibleCommand(packet);
-  if (is_clients_turn_) return true;
-  switch (phase_) {
-    case Phase::kUnknown:
-    case Phase::kGreeted:
-      return packet.sequence == 1 && packet.length >= kMinLoginBytes &&
-             packet.length <= kMaxLoginBytes;
-    case Phase::kLoggingIn:
-      return packet.sequence < kMaxLoginPackets && packet.length <= kMaxLoginBytes;
-    case Phase::kCommands:
-      return false;
-  }
-  return false;
+  return is_clients_turn_ || handshake_.AcceptsClient(packet);
 }
 
 bool Matcher::AcceptsServerPacket(const Packet& packet) const {
   if (!open_.empty()) {
-    return packet.sequence == next_sequence_ ||
-           (!response_.has_value() && packet.length == kEofBytes);
+    return packet.sequence == next_sequence_ || (!response_.has_value() && packet.length == 5);
   }
-  if (overflow_ > 0) return true;
-  switch (phase_) {
-    case Phase::kUnknown:
-      return packet.sequence == 0 && packet.length <= kMaxLoginBytes;
-    case Phase::kGreeted:
-    case Phase::kLoggingIn:
-      return packet.sequence < kMaxLoginPackets && packet.length <= kMaxLoginBytes;
-    case Phase::kCommands:
-      return packet.length == kEofBytes;  // after the definitions of a prepared statement
-  }
-  return false;
+  return overflow_ > 0 || handshake_.AcceptsServer(packet);
 }
 
 std::optional<Part> Matcher::PartOf(Flow flow, const Packet& packet) const {
-  const bool is_greeting = phase_ == Phase::kUnknown || phase_ == Phase::kGreeted;
   if (flow == Flow::kRequest) {
     if (packet.sequence == 0) return Part::kMysqlCommand;
-    return is_greeting ? std::optional(Part::kMysqlLogin) : std::nullopt;
+    return handshake_.awaits_login() ? std::optional(Part::kMysqlLogin) : std::nullopt;
   }
   if (!open_.empty()) {
     if (response_.has_value()) return response_->PartOf(packet);
     return Response(open_[0].code, sends_eof_, false).PartOf(packet);
   }
-  if (overflow_ > 0) return std::nullopt;
-  if (packet.first() == 0xff) return Part::kMysqlError;
-  if (is_greeting) return Part::kMysqlGreeting;
-  if (phase_ == Phase::kLoggingIn) {
-    return packet.first() == 0 ? Part::kMysqlOk : Part::kMysqlRow;
-  }
-  return IsEof(packet) ? std::optional(Part::kStructure) : std::nullopt;
+  return overflow_ > 0 ? std::nullopt : handshake_.ServerPart(packet);
 }
 
 void Matcher::OnClientPacket(const Packet& packet, const ByteOrigin& first, int64_t end_ns,
                              RecordSink& sink) {
   last_is_open_ = false;
   if (packet.sequence == 0) {
-    if (phase_ != Phase::kCommands) phase_ = Phase::kCommands;
+    handshake_.OnCommand();
     OnCommand(packet, first, end_ns, sink);
-  } else if (phase_ == Phase::kGreeted || phase_ == Phase::kUnknown) {
-    OnLogin(packet, first, end_ns);
+  } else if (handshake_.awaits_login()) {
+    handshake_.OnLogin(packet, first, end_ns);
+    if (!handshake_.opaque_reason().empty()) return;
+    sends_eof_ = handshake_.sends_eof();
+    database_ = handshake_.database();
   } else {
     // A file, or more of the authentication; an empty packet ends a file.
     next_sequence_ = static_cast<uint8_t>(packet.sequence + 1);
@@ -218,10 +107,8 @@ void Matcher::OnServerPacket(const Packet& packet, const ByteOrigin& first, int6
       if (packet.sequence == 1) --overflow_;
       return;
     }
-    if (phase_ == Phase::kUnknown || phase_ == Phase::kGreeted) {
-      OnGreeting(packet, first, end_ns, sink);
-    } else if (phase_ == Phase::kLoggingIn) {
-      OnLoginAnswer(packet, first, end_ns, sink);
+    if (!handshake_.is_over()) {
+      OnHandshake(packet, first, end_ns, sink);
     } else if (IsEof(packet)) {
       sends_eof_ = true;  // after the definitions of a statement that was prepared
     } else {
@@ -234,7 +121,8 @@ void Matcher::OnServerPacket(const Packet& packet, const ByteOrigin& first, int6
       sends_eof_ = true;
       return;
     }
-    response_.emplace(open_.front().code, sends_eof_, (capabilities_ & kOptionalMetadata) != 0);
+    response_.emplace(open_.front().code, sends_eof_,
+                      (handshake_.capabilities() & kOptionalMetadata) != 0);
     response_first_ = first;
     response_bytes_ = 0;
   } else if (is_clients_turn_) {
@@ -258,62 +146,30 @@ void Matcher::OnServerPacket(const Packet& packet, const ByteOrigin& first, int6
   }
 }
 
-void Matcher::OnGreeting(const Packet& packet, const ByteOrigin& first, int64_t end_ns,
-                         RecordSink& sink) {
-  if (packet.first() == 0xff) return EmitLoginError(packet, first, end_ns, sink);
-  const std::optional<Greeting> greeting = ParseGreeting(packet.head);
-  if (!greeting.has_value()) {
-    sink.OnUnparsed(packet.bytes(), 0);
-    return;
-  }
-  phase_ = Phase::kGreeted;
-  server_capabilities_ = greeting->capabilities;
-}
-
-void Matcher::OnLogin(const Packet& packet, const ByteOrigin& first, int64_t end_ns) {
-  const std::optional<Login> login = ParseLogin(packet.head);
-  const bool was_greeted = phase_ == Phase::kGreeted;
-  phase_ = Phase::kLoggingIn;
-  login_ = Command{.start_ns = first.boot_ns,
-                   .end_ns = end_ns,
-                   .bytes = packet.bytes(),
-                   .tcp_seq = first.tcp_seq,
-                   .tid = first.tid};
-  if (!login.has_value()) return;
-  capabilities_ = login->capabilities & (was_greeted ? server_capabilities_ : 0xffffffff);
-  if (login->asks_for_tls && packet.length == kMinLoginBytes) {
-    opaque_reason_ = "tls";
-    return;
-  }
-  sends_eof_ = (capabilities_ & kDeprecateEof) == 0;
-  will_compress_ = (capabilities_ & (kCompress | kZstd)) != 0;
-  database_ = DatabaseName(login->database);
-}
-
-void Matcher::OnLoginAnswer(const Packet& packet, const ByteOrigin& first, int64_t end_ns,
-                            RecordSink& sink) {
-  switch (packet.first()) {
-    case 0x00:
-      phase_ = Phase::kCommands;
-      if (will_compress_) opaque_reason_ = "compressed";
+void Matcher::OnHandshake(const Packet& packet, const ByteOrigin& first, int64_t end_ns,
+                          RecordSink& sink) {
+  switch (handshake_.OnServerPacket(packet)) {
+    case Handshake::Step::kMore:
+    case Handshake::Step::kDone:
       return;
-    case 0xff:
+    case Handshake::Step::kRefused:
       return EmitLoginError(packet, first, end_ns, sink);
-    default:
-      return;  // the authentication goes on
+    case Handshake::Step::kInvalid:
+      return sink.OnUnparsed(packet.bytes(), 0);
   }
 }
 
 void Matcher::OnCommand(const Packet& packet, const ByteOrigin& first, int64_t end_ns,
                         RecordSink& sink) {
   const auto code = static_cast<CommandCode>(packet.first());
+  has_dropped_ = false;
   if (packet.head.empty()) {
     // A hole took it. It may be one that gets no response.
     OnCommandsLost(Loss::kUnseen, sink);
     return;
   }
   if (StartsReplication(code)) {
-    opaque_reason_ = "replication";
+    is_replication_ = true;
     return;
   }
   if (GetsNoResponse(code)) {
@@ -327,63 +183,12 @@ void Matcher::OnCommand(const Packet& packet, const ByteOrigin& first, int64_t e
     sink.OnUnparsed(packet.bytes(), 1);
     return;
   }
-  Command command{.start_ns = first.boot_ns,
-                  .end_ns = end_ns,
-                  .bytes = packet.bytes(),
-                  .tcp_seq = first.tcp_seq,
-                  .tid = first.tid,
-                  .code = code};
-  Describe(packet, command);
+  Command command = CommandOf(packet, first, end_ns);
+  command.code = code;
+  Describe(packet, open_.size() < kMaxHeldStatements, prepared_, command);
   if (open_.empty()) next_sequence_ = 1;
   open_.Push(std::move(command));
   last_is_open_ = true;
-}
-
-void Matcher::Describe(const Packet& packet, Command& command) {
-  base::ByteReader reader(packet.head);
-  reader.Skip(1);
-  const std::string_view text = base::AsText(packet.head.subspan(1));
-  const auto named = [](std::string endpoint) {
-    return std::make_shared<const Statement>(Statement{.endpoint = std::move(endpoint)});
-  };
-  switch (command.code) {
-    case CommandCode::kQuery: {
-      const std::string_view sql = QueryText(packet.head);
-      auto statement = std::make_shared<Statement>();
-      statement->endpoint = model::SqlEndpoint(sql);
-      if (open_.size() < kMaxHeldStatements) {
-        statement->statement = model::SqlStatement(sql, kMaxStatementBytes);
-      }
-      command.statement = std::move(statement);
-      command.database = UsedDatabase(sql);
-      return;
-    }
-    case CommandCode::kStmtPrepare: {
-      auto statement = std::make_shared<Statement>();
-      statement->endpoint = model::SqlEndpoint(text);
-      if (open_.size() < kMaxHeldStatements) {
-        statement->statement = model::SqlStatement(text, kMaxPreparedStatementBytes);
-      }
-      prepared_.SetLast(statement);
-      command.statement = std::move(statement);
-      return;
-    }
-    case CommandCode::kStmtExecute:
-    case CommandCode::kStmtBulkExecute:
-    case CommandCode::kStmtFetch: {
-      const uint32_t id = reader.U32Le();
-      if (reader.ok()) command.statement = prepared_.Find(id);
-      break;
-    }
-    case CommandCode::kInitDb:
-      command.database = DatabaseName(text);
-      break;
-    default:
-      break;
-  }
-  if (command.statement == nullptr) {
-    command.statement = named(std::string(CommandName(command.code)));
-  }
 }
 
 void Matcher::OnCommandsLost(Loss loss, RecordSink& sink) {
@@ -391,7 +196,8 @@ void Matcher::OnCommandsLost(Loss loss, RecordSink& sink) {
   last_is_open_ = false;
   commands_lost_ = true;
   replied_since_ = false;
-  commands_loss_ = loss;
+  // What goes on with a command that was dropped holds no other.
+  commands_loss_ = has_dropped_ ? Loss::kGap : loss;
 }
 
 void Matcher::OnResponsesLost(Loss loss, bool keeps_front) {
@@ -413,8 +219,13 @@ void Matcher::EndLostResponses(RecordSink& sink) {
   keeps_front_ = false;
   response_.reset();
   is_clients_turn_ = false;
-  uint64_t unanswered = 0;
-  for (size_t i = 0; i < open_.size(); ++i) unanswered += open_[i].is_reported ? 0 : 1;
+  uint64_t unanswered = 0;  // those in overflow_ were counted when they came
+  for (size_t i = 0; i < open_.size(); ++i) {
+    if (open_[i].is_reported) continue;
+    ++unanswered;
+    if (responses_loss_ == Loss::kGap) sink.OnDropped(open_[i].start_ns);
+  }
+  has_dropped_ = unanswered > 0 && responses_loss_ == Loss::kGap;
   if (unanswered > 0 && responses_loss_ == Loss::kUnseen) sink.OnUnparsed(0, unanswered);
   open_.Clear();
   overflow_ = 0;
@@ -451,11 +262,7 @@ void Matcher::EmitLoginError(const Packet& packet, const ByteOrigin& first, int6
   response_first_ = first;
   response_end_ns_ = end_ns;
   response_bytes_ = packet.bytes();
-  Command login = login_;
-  if (phase_ != Phase::kLoggingIn) {
-    // Refused before the client said anything.
-    login = Command{.start_ns = first.boot_ns, .end_ns = first.boot_ns, .tid = first.tid};
-  }
+  Command login = handshake_.RefusedLogin(first);
   login.statement = std::make_shared<const Statement>(Statement{.endpoint = "CONNECT"});
   Emit(login, /*is_answered=*/true, sink);
   response_.reset();

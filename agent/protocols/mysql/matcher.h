@@ -1,11 +1,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "agent/protocols/mysql/commands.h"
+#include "agent/protocols/mysql/handshake.h"
 #include "agent/protocols/mysql/packet.h"
 #include "agent/protocols/mysql/response.h"
 #include "agent/protocols/mysql/statements.h"
@@ -17,8 +18,8 @@
 
 namespace kindling::agent::mysql {
 
-// Pairs the commands of one connection with their responses and makes records of them; follows the
-// handshake and the prepared statements for what they say about the commands.
+// Pairs the commands of one connection with their responses and makes records of them; Handshake
+// and PreparedStatements follow what else is said about the commands.
 //
 // Client and server take turns. That is how the matcher finds its place again after bytes that were
 // not seen: what the client sends after the server has answered is the next command.
@@ -51,8 +52,9 @@ class Matcher {
   bool understands_commands() const { return !commands_lost_; }
   bool understands_responses() const { return !responses_lost_; }
 
-  // As in the codec: what a gap took is accounted for by the caller, what was moved but not
-  // captured or not understood is counted here.
+  // As in the codec: of what a gap took the commands that were seen are told as dropped, the others
+  // are the caller's to account for; what was moved but not captured or not understood is counted
+  // here.
   enum class Loss : uint8_t { kGap, kUnseen };
   void OnCommandsLost(Loss loss, RecordSink& sink);
   // `keeps_front`: the response being read was understood up to here.
@@ -63,31 +65,17 @@ class Matcher {
 
   bool has_open_request() const { return !open_.empty(); }
   // Why the rest of the connection is not understood: "tls", "compressed", "replication"; else "".
-  std::string_view opaque_reason() const { return opaque_reason_; }
+  std::string_view opaque_reason() const {
+    return is_replication_ ? "replication" : handshake_.opaque_reason();
+  }
 
   // How long a response that was cut by a hole must have been quiet to count as whole when no
   // further command says so.
   static constexpr int64_t kQuietNs = 1'000'000'000;
 
  private:
-  struct Command {
-    int64_t start_ns = 0;
-    int64_t end_ns = 0;
-    uint64_t bytes = 0;
-    uint32_t tcp_seq = 0;
-    uint32_t tid = 0;
-    CommandCode code = CommandCode::kSleep;
-    bool is_reported = false;  // as unanswered; its response may still come
-    std::shared_ptr<const Statement> statement;
-    std::string database;  // that becomes current if the command succeeds
-  };
-
-  void OnGreeting(const Packet& packet, const ByteOrigin& first, int64_t end_ns, RecordSink& sink);
-  void OnLogin(const Packet& packet, const ByteOrigin& first, int64_t end_ns);
-  void OnLoginAnswer(const Packet& packet, const ByteOrigin& first, int64_t end_ns,
-                     RecordSink& sink);
+  void OnHandshake(const Packet& packet, const ByteOrigin& first, int64_t end_ns, RecordSink& sink);
   void OnCommand(const Packet& packet, const ByteOrigin& first, int64_t end_ns, RecordSink& sink);
-  void Describe(const Packet& packet, Command& command);
   void EndFront(RecordSink& sink);
   void EndLostResponses(RecordSink& sink);
   void EmitLoginError(const Packet& packet, const ByteOrigin& first, int64_t end_ns,
@@ -105,28 +93,18 @@ class Matcher {
   uint8_t next_sequence_ = 1;     // of the server's next packet
   bool is_clients_turn_ = false;  // within an exchange: LOCAL INFILE, authentication
 
-  // Handshake.
-  enum class Phase : uint8_t {
-    kUnknown,    // nothing seen yet
-    kGreeted,    // the server has spoken
-    kLoggingIn,  // the client has answered
-    kCommands,
-  };
-  Phase phase_ = Phase::kUnknown;
-  Command login_;
-  uint32_t server_capabilities_ = 0;
-  uint32_t capabilities_ = 0;
+  Handshake handshake_;
   bool sends_eof_ = false;
-  bool will_compress_ = false;
+  bool is_replication_ = false;
   std::string database_;
   PreparedStatements prepared_;
-  std::string_view opaque_reason_;
 
   bool in_response_ = false;   // the last segment was a response
   bool last_is_open_ = false;  // the last packet of the client is open_.back()
   bool commands_lost_ = false;
   bool replied_since_ = false;
   Loss commands_loss_ = Loss::kGap;
+  bool has_dropped_ = false;  // what was sent last, and no command began since
   bool responses_lost_ = false;
   bool keeps_front_ = false;
   Loss responses_loss_ = Loss::kGap;

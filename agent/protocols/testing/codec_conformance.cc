@@ -143,6 +143,7 @@ void CodecConformance::CheckAll() const {
   CheckSplit();
   CheckGarbage();
   CheckHoles();
+  CheckGaps();
 }
 
 void CodecConformance::CheckSample() const {
@@ -318,6 +319,41 @@ void CodecConformance::CheckHoles(int settle) const {
         ASSERT_EQ(From(last_copy, got.records), From(last_copy, reference.records));
       }
     }
+  }
+}
+
+void CodecConformance::CheckGaps() const {
+  SCOPED_TRACE("gaps");
+  RecordCollector whole;
+  const std::unique_ptr<ProtocolCodec> clean = make_codec();
+  Feeder clean_feeder(clean.get(), &whole);
+  clean_feeder.All(turns);
+  if (clean->appetite() == Appetite::kNothing) return;
+  clean_feeder.Close();
+  for (size_t lost = 0; lost < turns.size(); ++lost) {
+    if (turns[lost].flow != Flow::kResponse) continue;
+    SCOPED_TRACE(::testing::Message() << "turn " << lost << " lost");
+    RecordCollector got;
+    const std::unique_ptr<ProtocolCodec> codec = make_codec();
+    Feeder feeder(codec.get(), &got);
+    for (size_t i = 0; i < turns.size(); ++i) {
+      if (i == lost) {
+        feeder.Advance(turns[i].flow, turns[i].bytes.size());
+        codec->OnGap(turns[i].flow, turns[i].bytes.size(), got);
+      } else {
+        feeder.Whole(turns[i]);
+      }
+    }
+    feeder.Close();
+    ASSERT_EQ(got.records.size() + got.dropped.size() + got.unparsed_requests,
+              whole.records.size());
+    ASSERT_TRUE(PairsAreRight(got.records, whole.records));
+    const auto unanswered = [](const RecordCollector& sink) {
+      return std::count_if(sink.records.begin(), sink.records.end(), [](const Record& record) {
+        return record.outcome == model::Outcome::kNoResponse;
+      });
+    };
+    ASSERT_LE(unanswered(got), unanswered(whole));
   }
 }
 

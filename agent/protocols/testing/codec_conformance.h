@@ -65,6 +65,10 @@ class CodecConformance {
   // when it comes once more, `settle` times at most.
   void CheckHoles(int settle = 2) const;
 
+  // Each response turn in turn is lost, and the codec told of the gap: no request of the sample
+  // goes missing, each is a record, dropped or unparsed, once, and none is reported as unanswered.
+  void CheckGaps() const;
+
   static constexpr size_t kMaxPairBytes = 400;
 
  private:

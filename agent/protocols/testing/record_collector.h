@@ -21,6 +21,7 @@ class RecordCollector : public RecordSink {
     unparsed_bytes += bytes;
     unparsed_requests += requests;
   }
+  void OnDropped(int64_t start_ns) override { dropped.push_back(start_ns); }
 
   // "endpoint -> status_code" of each record, in order.
   std::vector<std::string> Summaries() const;
@@ -30,6 +31,7 @@ class RecordCollector : public RecordSink {
   std::vector<Record> records;
   uint64_t unparsed_bytes = 0;
   uint64_t unparsed_requests = 0;
+  std::vector<int64_t> dropped;  // starts, in order
 };
 
 // Value of an attribute, "" if the record has none of that name.
