@@ -14,6 +14,7 @@ _LIBRARIES = {
         "absl_time",
     ],
     "benchmark": ["benchmark"],
+    "crypto": ["libcrypto"],
     "glog": ["libglog"],
     "gmock": ["gmock"],
     "grpc": ["grpc++", "protobuf"],

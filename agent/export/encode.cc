@@ -102,6 +102,24 @@ void FillBlame(const Rows& rows, Column* column) {
   }
 }
 
+// The latency columns of a table whose rows have histogram(row).
+template <typename Rows, typename Histogram, typename Columns>
+void FillLatency(const Rows& rows, Histogram histogram, Columns* out) {
+  using Row = const typename Rows::value_type&;
+  Fill(rows, out->mutable_latency_offset(),
+       [&](Row row) { return static_cast<uint32_t>(histogram(row).offset()); });
+  Fill(rows, out->mutable_latency_bucket_count(),
+       [&](Row row) { return static_cast<uint32_t>(histogram(row).counts().size()); });
+  for (Row row : rows) {
+    for (const uint64_t count : histogram(row).counts()) out->add_latency_buckets(count);
+  }
+  Fill(rows, out->mutable_latency_zero_count(),
+       [&](Row row) { return histogram(row).zero_count(); });
+  Fill(rows, out->mutable_latency_sum_ns(), [&](Row row) { return histogram(row).sum_ns(); });
+  Fill(rows, out->mutable_latency_min_ns(), [&](Row row) { return histogram(row).min_ns(); });
+  Fill(rows, out->mutable_latency_max_ns(), [&](Row row) { return histogram(row).max_ns(); });
+}
+
 template <typename Enum>
 uint32_t Number(Enum value) {
   return static_cast<uint32_t>(value);
@@ -142,6 +160,9 @@ void EncodeSpans(const model::Batch& batch, StringTable& strings, PartyTable& pa
   Fill(rows, out->mutable_execution_unit(), [](Span s) { return s.execution_unit; });
   Fill(rows, out->mutable_sample_weight(), [](Span s) { return s.sample_weight; });
   FillBlame(rows, out->mutable_blame_ns());
+  Fill(rows, out->mutable_alias_trace_id_high(), [](Span s) { return s.alias_trace_id.high; });
+  Fill(rows, out->mutable_alias_trace_id_low(), [](Span s) { return s.alias_trace_id.low; });
+  Fill(rows, out->mutable_alias_parent_id(), [](Span s) { return s.alias_parent_id; });
   Fill(rows, out->mutable_attribute_count(),
        [](Span s) { return static_cast<uint32_t>(s.attributes.size()); });
   for (Span span : rows) {
@@ -176,17 +197,8 @@ void EncodeEdges(const model::Batch& batch, StringTable& strings, PartyTable& pa
   Fill(rows, out->mutable_connect_count(), [](Edge e) { return e.connect_count; });
   Fill(rows, out->mutable_connect_sum_ns(), [](Edge e) { return e.connect_sum_ns; });
   Fill(rows, out->mutable_lost(), [](Edge e) { return e.lost; });
-  Fill(rows, out->mutable_latency_offset(),
-       [](Edge e) { return static_cast<uint32_t>(e.latency.offset()); });
-  Fill(rows, out->mutable_latency_bucket_count(),
-       [](Edge e) { return static_cast<uint32_t>(e.latency.counts().size()); });
-  for (Edge edge : rows) {
-    for (const uint64_t count : edge.latency.counts()) out->add_latency_buckets(count);
-  }
-  Fill(rows, out->mutable_latency_zero_count(), [](Edge e) { return e.latency.zero_count(); });
-  Fill(rows, out->mutable_latency_sum_ns(), [](Edge e) { return e.latency.sum_ns(); });
-  Fill(rows, out->mutable_latency_min_ns(), [](Edge e) { return e.latency.min_ns(); });
-  Fill(rows, out->mutable_latency_max_ns(), [](Edge e) { return e.latency.max_ns(); });
+  FillLatency(
+      rows, [](Edge e) -> const model::LatencyHistogram& { return e.latency; }, out);
   FillBlame(rows, out->mutable_blame_ns());
 }
 
@@ -231,6 +243,55 @@ void EncodeLosses(const model::Batch& batch, StringTable& strings, v1::LossColum
   Fill(rows, out->mutable_bytes(), [](Loss l) { return l.bytes; });
 }
 
+void EncodeSeries(const model::Batch& batch, StringTable& strings, v1::SeriesColumns* out) {
+  const std::vector<model::MetricSeries>& rows = batch.series;
+  using Series = const model::MetricSeries&;
+  Fill(rows, out->mutable_name(), [&](Series s) { return strings.Index(s.name); });
+  Fill(rows, out->mutable_kind(), [](Series s) { return Number(s.kind); });
+  Fill(rows, out->mutable_label_count(),
+       [](Series s) { return static_cast<uint32_t>(s.labels.size()); });
+  for (Series series : rows) {
+    for (const auto& [name, value] : series.labels) {
+      out->add_label_name(strings.Index(name));
+      out->add_label_value(strings.Index(value));
+    }
+  }
+}
+
+void EncodePoints(const model::Batch& batch, v1::PointColumns* out) {
+  const std::vector<model::MetricPoint>& rows = batch.points;
+  using Point = const model::MetricPoint&;
+  Fill(rows, out->mutable_series(), [](Point p) { return p.series; });
+  FillDeltas(rows, batch.first_ns, out->mutable_time_delta_ns(), [](Point p) { return p.time_ns; });
+  Fill(rows, out->mutable_value(), [](Point p) { return p.value; });
+  FillLatency(
+      rows, [](Point p) -> const model::LatencyHistogram& { return p.histogram; }, out);
+}
+
+void EncodeChunks(const model::Batch& batch, StringTable& strings, v1::ChunkColumns* out) {
+  const std::vector<model::Chunk>& rows = batch.chunks;
+  using Chunk = const model::Chunk&;
+  Fill(rows, out->mutable_kind(), [](Chunk c) { return Number(c.kind); });
+  Fill(rows, out->mutable_span_id(), [](Chunk c) { return c.span_id; });
+  FillDeltas(rows, batch.first_ns, out->mutable_first_time_delta_ns(),
+             [](Chunk c) { return c.first_ns; });
+  Fill(rows, out->mutable_duration_ns(), [](Chunk c) { return c.last_ns - c.first_ns; });
+  Fill(rows, out->mutable_host(), [&](Chunk c) { return strings.Index(c.host); });
+  Fill(rows, out->mutable_pid(), [](Chunk c) { return c.pid; });
+  Fill(rows, out->mutable_tid(), [](Chunk c) { return c.tid; });
+  for (Chunk chunk : rows) out->add_data(chunk.bytes);
+}
+
+void EncodeContents(const model::Batch& batch, v1::ContentColumns* out) {
+  const std::vector<model::Content>& rows = batch.contents;
+  using Content = const model::Content&;
+  Fill(rows, out->mutable_hash_high(), [](Content c) { return c.hash.high; });
+  Fill(rows, out->mutable_hash_low(), [](Content c) { return c.hash.low; });
+  FillDeltas(rows, batch.first_ns, out->mutable_time_delta_ns(),
+             [](Content c) { return c.time_ns; });
+  for (Content content : rows) out->add_data(content.bytes);
+}
+
 }  // namespace
 
 void EncodeBatch(const model::Batch& batch, v1::Batch* out) {
@@ -247,6 +308,10 @@ void EncodeBatch(const model::Batch& batch, v1::Batch* out) {
   if (!batch.processes.empty()) EncodeProcesses(batch, strings, out->mutable_processes());
   if (!batch.addresses.empty()) EncodeAddresses(batch, strings, out->mutable_addresses());
   if (!batch.losses.empty()) EncodeLosses(batch, strings, out->mutable_losses());
+  if (!batch.series.empty()) EncodeSeries(batch, strings, out->mutable_series());
+  if (!batch.points.empty()) EncodePoints(batch, out->mutable_points());
+  if (!batch.chunks.empty()) EncodeChunks(batch, strings, out->mutable_chunks());
+  if (!batch.contents.empty()) EncodeContents(batch, out->mutable_contents());
   parties.Write(strings, out->mutable_parties());
 }
 

@@ -75,6 +75,8 @@ std::vector<model::Span> Reader::Spans() const {
     s.response_tid = At(c.response_tid(), i);
     s.execution_unit = At(c.execution_unit(), i);
     s.sample_weight = At(c.sample_weight(), i);
+    s.alias_trace_id = {At(c.alias_trace_id_high(), i), At(c.alias_trace_id_low(), i)};
+    s.alias_parent_id = At(c.alias_parent_id(), i);
     for (size_t k = 0; k < model::kCauseCount && !c.blame_ns().empty(); ++k) {
       s.blame.ns[k] = c.blame_ns(static_cast<int>(i * model::kCauseCount + k));
     }
@@ -176,6 +178,8 @@ model::Span FullSpan() {
   span.execution_unit = 16;
   span.sample_weight = 17.5;
   span.blame[model::Cause::kDisk] = 18;
+  span.alias_trace_id = {19, 20};
+  span.alias_parent_id = 21;
   span.attributes = {{"http.request.method", "GET"}, {"url.path", "/products/1"}};
   return span;
 }
@@ -292,6 +296,75 @@ TEST(EncodeTest, ProcessesAddressesAndLosses) {
   EXPECT_FALSE(encoded.has_spans());
 }
 
+TEST(EncodeTest, SeriesAndPoints) {
+  model::Batch batch;
+  batch.first_ns = kWall;
+  batch.series = {
+      {.name = "a", .kind = model::MetricKind::kGauge, .labels = {{"x", "1"}, {"y", "2"}}},
+      {.name = "b", .kind = model::MetricKind::kHistogram}};
+  batch.points = {{.series = 0, .time_ns = kWall + 2, .value = -0.125},
+                  {.series = 1, .time_ns = kWall + 1}};
+  batch.points[1].histogram.Record(1'000'000, 3);
+  const v1::Batch encoded = ThroughBytes(batch);
+  const Reader reader(encoded);
+  const v1::SeriesColumns& s = encoded.series();
+  ASSERT_EQ(s.name_size(), 2);
+  EXPECT_EQ(reader.Text(s.name(0)), "a");
+  EXPECT_EQ(reader.Text(s.name(1)), "b");
+  EXPECT_EQ(s.kind(0), 1u);
+  EXPECT_EQ(s.kind(1), 3u);
+  EXPECT_EQ(s.label_count(0), 2u);
+  EXPECT_EQ(s.label_count(1), 0u);
+  EXPECT_EQ(reader.Text(s.label_name(0)), "x");
+  EXPECT_EQ(reader.Text(s.label_name(1)), "y");
+  EXPECT_EQ(reader.Text(s.label_value(1)), "2");
+  const v1::PointColumns& p = encoded.points();
+  EXPECT_EQ(p.series(1), 1u);
+  EXPECT_EQ(p.time_delta_ns(0), 2);
+  EXPECT_EQ(p.time_delta_ns(1), -1);
+  EXPECT_EQ(p.value(0), -0.125);
+  EXPECT_EQ(p.value(1), 0);
+  EXPECT_EQ(p.latency_bucket_count(0), 0u);
+  EXPECT_EQ(p.latency_bucket_count(1), 1u);
+  EXPECT_EQ(p.latency_buckets(0), 3u);
+  EXPECT_EQ(p.latency_sum_ns(1), 3'000'000u);
+  EXPECT_EQ(p.latency_max_ns(1), 1'000'000);
+}
+
+TEST(EncodeTest, ChunksAndContents) {
+  model::Batch batch;
+  batch.first_ns = kWall;
+  batch.chunks = {{.kind = model::ChunkKind::kPackets,
+                   .span_id = 7,
+                   .first_ns = kWall + 5,
+                   .last_ns = kWall + 9,
+                   .host = "h",
+                   .pid = 1,
+                   .tid = 2,
+                   .bytes = std::string("\0\xff", 2)},
+                  {.kind = model::ChunkKind::kLogLines, .first_ns = kWall, .last_ns = kWall}};
+  batch.contents = {{.hash = {1, 2}, .time_ns = kWall + 5, .bytes = "\xfe"}};
+  const v1::Batch encoded = ThroughBytes(batch);
+  const v1::ChunkColumns& c = encoded.chunks();
+  ASSERT_EQ(c.data_size(), 2);
+  EXPECT_EQ(c.kind(0), 4u);
+  EXPECT_EQ(c.kind(1), 3u);
+  EXPECT_EQ(c.span_id(0), 7u);
+  EXPECT_EQ(c.first_time_delta_ns(0), 5);
+  EXPECT_EQ(c.first_time_delta_ns(1), -5);
+  EXPECT_EQ(c.duration_ns(0), 4);
+  EXPECT_EQ(Reader(encoded).Text(c.host(0)), "h");
+  EXPECT_EQ(c.pid(0), 1u);
+  EXPECT_EQ(c.tid(0), 2u);
+  EXPECT_EQ(c.data(0), std::string("\0\xff", 2));
+  EXPECT_EQ(c.data(1), "");
+  const v1::ContentColumns& t = encoded.contents();
+  EXPECT_EQ(t.hash_high(0), 1u);
+  EXPECT_EQ(t.hash_low(0), 2u);
+  EXPECT_EQ(t.time_delta_ns(0), 5);
+  EXPECT_EQ(t.data(0), "\xfe");
+}
+
 TEST(EncodeTest, ColumnsOfDefaultsAreAbsent) {
   model::Batch batch;
   batch.first_ns = kWall;
@@ -315,6 +388,8 @@ TEST(EncodeTest, ASpanTakesFewBytes) {
     span.parent_id = 0;
     span.start_ns = kWall + i * 10'000;
     span.blame = {};
+    span.alias_trace_id = {};
+    span.alias_parent_id = 0;
     span.attributes.clear();
     batch.spans.push_back(span);
   }

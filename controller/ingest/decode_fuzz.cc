@@ -5,6 +5,7 @@
 
 #include "controller/ingest/decode.h"
 #include "kindling/v1/ingest.pb.h"
+#include "model/content_hash.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   constexpr int64_t kLatestNs = 1'800'000'000'000'000'000;
@@ -17,6 +18,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   for (const auto& edge : batch->edges) {
     if (edge.window_start_ns < 0 || edge.latency.min_ns() > edge.latency.max_ns()) std::abort();
+  }
+  for (const auto& point : batch->points) {
+    if (point.series >= batch->series.size() || point.value != point.value) std::abort();
+  }
+  for (const auto& series : batch->series) {
+    for (size_t i = 1; i < series.labels.size(); ++i) {
+      if (series.labels[i - 1].first >= series.labels[i].first) std::abort();
+    }
+  }
+  for (const auto& chunk : batch->chunks) {
+    if (chunk.first_ns < 0 || chunk.first_ns > chunk.last_ns) std::abort();
+  }
+  for (const auto& content : batch->contents) {
+    if (kindling::model::HashOf(content.bytes) != content.hash) std::abort();
   }
   return 0;
 }
