@@ -51,6 +51,8 @@ void AddControllerMetrics(base::Metrics& metrics, const storage::Store& store,
           [&committer] { return committer.counters().groups; });
   counter("kindling_controller_commit_failures_total", "Writes that the store refused.",
           [&committer] { return committer.counters().failed_groups; });
+  counter("kindling_controller_commit_malformed_total", "Batches that the store would not take.",
+          [&committer] { return committer.counters().malformed; });
   counter("kindling_controller_commit_overloads_total",
           "Batches refused because too many were waiting for the store.",
           [&committer] { return committer.counters().refused; });

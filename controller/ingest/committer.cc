@@ -2,8 +2,10 @@
 
 #include <glog/logging.h>
 
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "storage/store.h"
 
 namespace kindling::controller {
@@ -62,6 +64,25 @@ void Committer::Run() {
   }
 }
 
+absl::Status Committer::Append(const std::vector<model::Batch>& batches) {
+  absl::Status status = store_.Append(batches);
+  if (!status.ok()) {
+    LOG_EVERY_N(ERROR, 100) << "store: " << status;
+  }
+  absl::MutexLock lock(&mu_);
+  counters_.batches += status.ok() ? batches.size() : 0;
+  ++(status.ok() ? counters_.groups : counters_.failed_groups);
+  return status;
+}
+
+void Committer::Tell(Item& item, const absl::Status& status) {
+  if (item.lane->failed) {
+    return item.done(absl::AbortedError("an earlier batch of this stream could not be stored"));
+  }
+  item.lane->failed = !status.ok();
+  item.done(status);
+}
+
 void Committer::Commit(std::vector<Item> group) {
   std::vector<model::Batch> batches;
   batches.reserve(group.size());
@@ -70,23 +91,43 @@ void Committer::Commit(std::vector<Item> group) {
     bytes += item.bytes;
     if (!item.lane->failed) batches.push_back(std::move(item.batch));
   }
-  const absl::Status status = batches.empty() ? absl::OkStatus() : store_.Append(batches);
-  if (!status.ok()) {
-    LOG_EVERY_N(ERROR, 100) << "store: " << status;
-  }
+  const absl::Status status = batches.empty() ? absl::OkStatus() : Append(batches);
   {
     absl::MutexLock lock(&mu_);
     counters_.pending_bytes -= bytes;
-    counters_.batches += status.ok() ? batches.size() : 0;
-    ++(status.ok() ? counters_.groups : counters_.failed_groups);
   }
-  for (Item& item : group) {
-    if (item.lane->failed) {
-      item.done(absl::AbortedError("an earlier batch of this stream could not be stored"));
+  if (absl::IsInvalidArgument(status)) return AppendApart(group, std::move(batches), status);
+  for (Item& item : group) Tell(item, status);
+}
+
+// One by one, to find the batch that the store does not take. `batches` are those of the items
+// whose lanes have not failed, in their order; `together` is what the store said of all of them.
+void Committer::AppendApart(std::vector<Item>& group, std::vector<model::Batch> batches,
+                            const absl::Status& together) {
+  std::vector<bool> was_failed;
+  was_failed.reserve(group.size());
+  for (const Item& item : group) was_failed.push_back(item.lane->failed);
+  const bool is_found = batches.size() == 1;
+  size_t next = 0;
+  for (size_t i = 0; i < group.size(); ++i) {
+    if (was_failed[i]) {
+      Tell(group[i], absl::OkStatus());  // says that the lane has failed
       continue;
     }
-    item.lane->failed = !status.ok();
-    item.done(status);
+    std::vector<model::Batch> one;
+    one.push_back(std::move(batches[next++]));
+    absl::Status status = is_found                ? together
+                          : group[i].lane->failed ? absl::OkStatus()
+                                                  : Append(one);
+    if (absl::IsInvalidArgument(status)) {
+      // It passed every check of ours, so that the fault is not the agent's to correct.
+      status = absl::InternalError(absl::StrFormat("the store does not take batch %d of run %d: %s",
+                                                   one[0].id.sequence, one[0].id.boot_epoch,
+                                                   std::string(status.message())));
+      absl::MutexLock lock(&mu_);
+      ++counters_.malformed;
+    }
+    Tell(group[i], status);
   }
 }
 

@@ -25,6 +25,8 @@ namespace kindling::controller {
 //
 // Threads:  Submit from any; one thread of its own calls the store and the callbacks.
 // Lifetime: `store` must outlive this. The destructor commits what was submitted.
+// Failure:  what the store says of a group holds for each of its batches, but for a batch that the
+//           store finds malformed: that one alone gets INTERNAL, the others are stored.
 // Limits:   holds at most `max_pending_bytes`; further batches are refused.
 class Committer {
  public:
@@ -38,6 +40,7 @@ class Committer {
     uint64_t batches = 0;
     uint64_t groups = 0;
     uint64_t failed_groups = 0;
+    uint64_t malformed = 0;  // batches that the store would not take
     uint64_t refused = 0;
     size_t pending_bytes = 0;
   };
@@ -71,6 +74,10 @@ class Committer {
 
   void Run();
   void Commit(std::vector<Item> group);
+  absl::Status Append(const std::vector<model::Batch>& batches);
+  void AppendApart(std::vector<Item>& group, std::vector<model::Batch> batches,
+                   const absl::Status& together);
+  static void Tell(Item& item, const absl::Status& status);
   std::vector<Item> TakeGroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !queue_.empty() || stopping_; }
   bool GroupIsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {

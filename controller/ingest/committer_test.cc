@@ -21,6 +21,9 @@ class FakeStore final : public storage::Store {
     ++calls_;
     mu_.Await(absl::Condition(&open_));
     if (!status_.ok()) return status_;
+    for (const auto& batch : batches) {
+      if (batch.id.sequence == malformed_) return absl::InvalidArgumentError("malformed");
+    }
     for (const auto& batch : batches) sequences_.push_back(batch.id.sequence);
     return absl::OkStatus();
   }
@@ -44,6 +47,10 @@ class FakeStore final : public storage::Store {
     absl::MutexLock lock(&mu_);
     status_ = std::move(status);
   }
+  void SetMalformed(uint64_t sequence) {
+    absl::MutexLock lock(&mu_);
+    malformed_ = sequence;
+  }
   void AwaitCall(int number) {
     absl::MutexLock lock(&mu_);
     const auto called = [&] { return calls_ >= number; };
@@ -63,6 +70,7 @@ class FakeStore final : public storage::Store {
   bool open_ = true;
   int calls_ = 0;
   absl::Status status_;
+  uint64_t malformed_ = 0;
   std::vector<uint64_t> sequences_;
   std::string id_ = "fake";
 };
@@ -133,6 +141,56 @@ TEST(CommitterTest, AfterAFailureTheLaterBatchesOfTheStreamFailToo) {
   EXPECT_FALSE(failing.statuses[1].ok());
   EXPECT_OK(other.statuses[0]);
   EXPECT_EQ(store.sequences(), std::vector<uint64_t>{3});
+}
+
+TEST(CommitterTest, AMalformedBatchFailsItsOwnStreamOnly) {
+  FakeStore store;
+  store.SetOpen(false);
+  store.SetMalformed(3);
+  Results first;
+  Results failing;
+  Results other;
+  Committer committer(store, {.gather = absl::ZeroDuration()});
+  const auto lane = std::make_shared<Committer::Lane>();
+  const auto other_lane = std::make_shared<Committer::Lane>();
+  ASSERT_OK(committer.Submit(lane, BatchOf(1), 1, first.Done()));
+  store.AwaitCall(1);
+  // One group: 2 and 3 of one stream, 10 and 11 of another between them, 4 after the malformed one.
+  ASSERT_OK(committer.Submit(lane, BatchOf(2), 1, failing.Done()));
+  ASSERT_OK(committer.Submit(other_lane, BatchOf(10), 1, other.Done()));
+  ASSERT_OK(committer.Submit(lane, BatchOf(3), 1, failing.Done()));
+  ASSERT_OK(committer.Submit(other_lane, BatchOf(11), 1, other.Done()));
+  ASSERT_OK(committer.Submit(lane, BatchOf(4), 1, failing.Done()));
+  store.SetOpen(true);
+  failing.Await(3);
+  other.Await(2);
+  EXPECT_OK(failing.statuses[0]);
+  EXPECT_TRUE(absl::IsInternal(failing.statuses[1])) << failing.statuses[1];
+  EXPECT_TRUE(absl::IsAborted(failing.statuses[2])) << failing.statuses[2];
+  EXPECT_OK(other.statuses[0]);
+  EXPECT_OK(other.statuses[1]);
+  EXPECT_EQ(store.sequences(), (std::vector<uint64_t>{1, 2, 10, 11}));
+  EXPECT_EQ(committer.counters().malformed, 1);
+  EXPECT_EQ(committer.counters().batches, 4);
+  EXPECT_EQ(committer.counters().pending_bytes, 0);
+}
+
+TEST(CommitterTest, AMalformedBatchAloneIsNotTriedAgain) {
+  FakeStore store;
+  store.SetOpen(false);
+  store.SetMalformed(1);
+  Results results;
+  Results other;
+  Committer committer(store, {.gather = absl::ZeroDuration()});
+  ASSERT_OK(committer.Submit(std::make_shared<Committer::Lane>(), BatchOf(1), 1, results.Done()));
+  store.SetOpen(true);
+  results.Await(1);
+  EXPECT_TRUE(absl::IsInternal(results.statuses[0])) << results.statuses[0];
+  EXPECT_EQ(store.calls(), 1);  // alone it is found without another try
+  store.SetStatus(absl::ResourceExhaustedError("disk full"));
+  ASSERT_OK(committer.Submit(std::make_shared<Committer::Lane>(), BatchOf(2), 1, other.Done()));
+  other.Await(1);
+  EXPECT_TRUE(absl::IsResourceExhausted(other.statuses[0])) << other.statuses[0];
 }
 
 TEST(CommitterTest, MoreThanTheLimitIsRefused) {
