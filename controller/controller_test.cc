@@ -107,6 +107,40 @@ TEST_F(ControllerTest, TwoObserversOfOneEdgeAreShownAsOneAndNotAdded) {
   EXPECT_EQ(answer.completeness().fraction(), 1);
 }
 
+TEST_F(ControllerTest, ANeighbourThatIsNotWatchedAndAViewThatBeganLateAreTold) {
+  BatchBuilder client(kEpoch, 1, start_ns_);
+  const uint32_t curl = client.Party("curl", "a", "10.0.0.1", 0);
+  client.Edge(1, curl, client.Party("", "", "10.0.0.2", 80), 7);
+  client.Edge(1, curl, client.Party("", "", "10.0.0.2", 81), 7);
+  Deliver("a", client.batch());
+  BatchBuilder server(kEpoch, 1, start_ns_);
+  const uint32_t from = server.Party("", "", "10.0.0.1", 0);
+  server.Edge(2, from, server.Party("nginx:80", "b", "10.0.0.2", 80), 9);
+  server.Edge(2, from, server.Party("apache:81", "b", "10.0.0.2", 81), 3);
+  server.Binding("10.0.0.2", 80, "nginx:80", "b");
+  server.Binding("10.0.0.2", 81, "apache:81", "b");
+  // All seen in one window; the range reaches far beyond it.
+  server.mutable_batch()->set_last_time_ns(start_ns_);
+  Deliver("b", server.batch());
+  v1::ListEdgesRequest request;
+  request.mutable_time()->set_start_ns(start_ns_ - 600 * kSecondNs);
+  v1::ListEdgesResponse answer;
+  grpc::ClientContext context;
+  ASSERT_OK(base::FromRpcStatus(query_->ListEdges(&context, request, &answer)));
+  ASSERT_EQ(answer.edges_size(), 3) << answer.DebugString();
+  EXPECT_EQ(answer.edges(0).client(), "10.0.0.1");
+  EXPECT_EQ(answer.edges(0).server(), "nginx:80");
+  EXPECT_EQ(answer.edges(0).request_count(), 2);
+  EXPECT_EQ(answer.edges(0).observer(), "server");
+  EXPECT_EQ(answer.edges(1).server(), "apache:81");
+  EXPECT_EQ(answer.edges(1).request_count(), 7);
+  EXPECT_EQ(answer.edges(1).observer(), "both");
+  EXPECT_EQ(answer.edges(1).notes_size(), 1);
+  EXPECT_EQ(answer.edges(2).server(), "nginx:80");
+  EXPECT_EQ(answer.edges(2).request_count(), 7);
+  EXPECT_EQ(answer.edges(2).observer(), "client");
+}
+
 TEST_F(ControllerTest, WhatWasAcknowledgedIsThereAfterARestart) {
   BatchBuilder batch(kEpoch, 1, start_ns_);
   batch.Edge(1, batch.Party("curl", "a", "10.0.0.1", 0), batch.Party("", "", "10.0.0.2", 80), 3);

@@ -142,6 +142,18 @@ absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& 
                 return absl::OkStatus();
               }));
   loaded.groups->Finish();
+  if (loaded.groups->wants_rows_again()) {
+    RETURN_IF_ERROR(
+        ScanFor(context, {.start_ns = range.start_ns, .end_ns = range.end_ns, .edges = true},
+                [&](const model::Batch& block) {
+                  for (const model::EdgeStats& row : block.edges) {
+                    RETURN_IF_ERROR(loaded.groups->AddAgain(row));
+                  }
+                  return absl::OkStatus();
+                })
+            .status());
+    loaded.groups->FinishAgain();
+  }
   for (auto& [key, sum] : losses) {
     std::tie(sum.stage, sum.host, sum.workload) = key;
     loaded.losses.push_back(std::move(sum));

@@ -1,6 +1,8 @@
 #include "controller/topology/edge_groups.h"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -9,9 +11,6 @@ namespace kindling::controller {
 namespace {
 
 constexpr std::string_view kExternal = "external";
-constexpr int64_t kSecondNs = 1'000'000'000;
-// The newest windows may still be on their way from one side.
-constexpr int64_t kRaggedEndNs = 30 * kSecondNs;
 
 EndName Own(const model::Party& party) { return {party.workload, party.workload_kind, party.host}; }
 
@@ -23,6 +22,30 @@ EndName Outside(std::string text) {
 // True for a client that its server knows by nothing but an address.
 bool IsRemote(model::Side observer, const model::Party& client) {
   return observer == model::Side::kServer && client.workload.empty() && !client.address.empty();
+}
+
+uint64_t Less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
+// A server that started within the window belongs to it.
+int64_t TimeOf(const model::EdgeStats& row) {
+  return row.window_start_ns + std::max<int64_t>(row.window_ns, 0);
+}
+
+// `seen` without what `made` accounts for. Which latencies were whose is not known.
+void Subtract(const model::EdgeStats& made, uint64_t count, model::EdgeStats& seen) {
+  seen.count = count;
+  seen.slow_count = std::min(count, Less(seen.slow_count, made.slow_count));
+  seen.sent_bytes = Less(seen.sent_bytes, made.sent_bytes);
+  seen.received_bytes = Less(seen.received_bytes, made.received_bytes);
+  seen.connections = Less(seen.connections, made.connections);
+  seen.connect_failures = Less(seen.connect_failures, made.connect_failures);
+  seen.latency = {};
+  seen.blame = {};
+}
+
+bool IsNothing(const model::EdgeStats& sum) {
+  return sum.count == 0 && sum.connections == 0 && sum.lost == 0 && sum.sent_bytes == 0 &&
+         sum.received_bytes == 0;
 }
 
 }  // namespace
@@ -42,7 +65,7 @@ void AddCounts(const model::EdgeStats& row, model::EdgeStats& sum) {
 }
 
 EdgeGroups::EdgeGroups(const AddressTable& table, int64_t start_ns, int64_t end_ns)
-    : table_(table), start_ns_(start_ns), end_ns_(end_ns) {}
+    : table_(table), flows_(table, start_ns, end_ns) {}
 
 EndName EdgeGroups::ServerName(model::Side observer, const model::Party& client,
                                const model::Party& server, model::Transport transport,
@@ -68,19 +91,10 @@ EndName EdgeGroups::ClientName(model::Side observer, const model::Party& client,
   return Outside(std::string(PlainAddress(client.address)));
 }
 
-EdgeGroups::Callers EdgeGroups::CallersFrom(const std::string& address, const std::string& server,
-                                            model::Protocol protocol,
-                                            model::Transport transport) const {
-  Callers out;
-  const auto add = [&](const std::string& place) {
-    const auto it = callers_.find({server, protocol, transport, place});
-    if (it != callers_.end()) out.insert(it->second.begin(), it->second.end());
-  };
-  add(std::string(PlainAddress(address)));
-  if (const std::set<std::string>* hosts = table_.HostsOf(address)) {
-    for (const std::string& host : *hosts) add("@" + host);
-  }
-  return out;
+const Flows::Origin* EdgeGroups::OriginOf(const Key& key) const {
+  if (key.remote_client.empty()) return nullptr;
+  return flows_.OriginOf(key.remote_client, key.server.host, key.server.name, key.protocol,
+                         key.transport);
 }
 
 EdgeGroups::Ends EdgeGroups::NameEnds(model::Side observer, const model::Party& client,
@@ -88,86 +102,150 @@ EdgeGroups::Ends EdgeGroups::NameEnds(model::Side observer, const model::Party& 
                                       model::Transport transport, int64_t time_ns) const {
   Ends ends{ClientName(observer, client, server, transport, time_ns),
             ServerName(observer, client, server, transport, time_ns)};
-  if (done_ && IsRemote(observer, client)) {
-    const Callers callers = CallersFrom(client.address, ends.server.name, protocol, transport);
-    if (callers.size() == 1) ends.client = *callers.begin();
+  if (done_ && IsRemote(observer, client) && ends.client.kind == kExternal) {
+    const Flows::Origin* origin =
+        flows_.OriginOf(std::string(PlainAddress(client.address)), ends.server.host,
+                        ends.server.name, protocol, transport);
+    if (origin != nullptr && origin->owner() != nullptr) ends.client = *origin->owner();
   }
   return ends;
 }
 
-absl::Status EdgeGroups::Add(const model::EdgeStats& row) {
-  // A server that started within the window belongs to it.
-  const int64_t time_ns = row.window_start_ns + std::max<int64_t>(row.window_ns, 0);
-  Ends ends = NameEnds(row.observer, row.client, row.server, row.protocol, row.transport, time_ns);
-  const bool remote = IsRemote(row.observer, row.client);
-  if (row.observer == model::Side::kClient && !row.client.workload.empty()) {
-    // With an address the caller is known to call from there; without one, from anywhere on its
-    // host.
-    const std::string place = row.client.address.empty()
-                                  ? "@" + row.client.host
-                                  : std::string(PlainAddress(row.client.address));
-    callers_[{ends.server.name, row.protocol, row.transport, place}].insert(ends.client);
-  }
-  Key key{.client = std::move(ends.client),
-          .server = std::move(ends.server),
-          .observer = row.observer,
-          .protocol = row.protocol,
-          .transport = row.transport,
-          .outcome = row.outcome,
-          .endpoint = row.endpoint,
-          .status_code = row.status_code,
-          .remote_client = remote ? std::string(PlainAddress(row.client.address)) : std::string()};
-  auto it = groups_.find(key);
-  if (it == groups_.end()) {
-    if (groups_.size() >= kMaxGroups) {
-      return absl::ResourceExhaustedError(absl::StrFormat(
-          "more than %d different edges, endpoints and states in this time: ask for less time",
-          kMaxGroups));
-    }
-    it = groups_.try_emplace(std::move(key)).first;
-    EdgeGroup& group = it->second;
-    group.client = it->first.client;
-    group.server = it->first.server;
-    group.sum = row;
-    group.ragged_count = 0;
-  } else {
+absl::Status EdgeGroups::AddTo(GroupMap& groups, Key key, const model::EdgeStats& row) const {
+  auto it = groups.find(key);
+  if (it != groups.end()) {
     AddCounts(row, it->second.sum);
+    return absl::OkStatus();
   }
-  const bool ragged = row.window_start_ns < start_ns_ + std::max<int64_t>(row.window_ns, 0) ||
-                      time_ns > end_ns_ - kRaggedEndNs;
-  if (ragged) it->second.ragged_count += row.count;
+  if (groups.size() >= kMaxGroups) {
+    return absl::ResourceExhaustedError(absl::StrFormat(
+        "more than %d different edges, endpoints and states in this time: ask for less time",
+        kMaxGroups));
+  }
+  it = groups.try_emplace(std::move(key)).first;
+  it->second.client = it->first.client;
+  it->second.server = it->first.server;
+  it->second.sum = row;
   return absl::OkStatus();
+}
+
+absl::Status EdgeGroups::Add(const model::EdgeStats& row) {
+  Ends ends =
+      NameEnds(row.observer, row.client, row.server, row.protocol, row.transport, TimeOf(row));
+  const bool is_remote = IsRemote(row.observer, row.client) && ends.client.kind == kExternal;
+  flows_.Add(row, ends.client, ends.server.name, is_remote);
+  return AddTo(
+      groups_,
+      {.client = std::move(ends.client),
+       .server = std::move(ends.server),
+       .observer = row.observer,
+       .protocol = row.protocol,
+       .transport = row.transport,
+       .outcome = row.outcome,
+       .endpoint = row.endpoint,
+       .status_code = row.status_code,
+       .remote_client = is_remote ? std::string(PlainAddress(row.client.address)) : std::string()},
+      row);
+}
+
+void EdgeGroups::AddRemainder(const Flows::Origin& origin,
+                              std::vector<std::pair<Key, EdgeGroup>> seen) {
+  using Kind = std::tuple<model::Outcome, std::string, std::string>;
+  const auto kind_of = [](const Key& key) {
+    return Kind(key.outcome, key.endpoint, key.status_code);
+  };
+  std::map<Kind, model::EdgeStats> made;
+  for (const auto& [key, group] : groups_) {
+    if (key.observer != model::Side::kClient || key.server.name != origin.server ||
+        key.protocol != origin.protocol || key.transport != origin.transport ||
+        !origin.callers.contains(key.client)) {
+      continue;
+    }
+    AddCounts(group.sum, made[kind_of(key)]);
+  }
+  // Those that the callers made fewest of first.
+  const auto surplus = [&](const auto& entry) {
+    const auto it = made.find(kind_of(entry.first));
+    return Less(entry.second.sum.count, it == made.end() ? 0 : it->second.count);
+  };
+  std::sort(seen.begin(), seen.end(), [&](const auto& a, const auto& b) {
+    const uint64_t of_a = surplus(a);
+    const uint64_t of_b = surplus(b);
+    return of_a != of_b ? of_a > of_b : kind_of(a.first) < kind_of(b.first);
+  });
+  std::vector<uint64_t> shares;
+  uint64_t left = origin.outside;
+  for (const auto& entry : seen) {
+    shares.push_back(std::min(left, surplus(entry)));
+    left -= shares.back();
+  }
+  for (size_t i = 0; i < seen.size(); ++i) {
+    EdgeGroup& group = seen[i].second;
+    const uint64_t more = std::min(left, group.sum.count - shares[i]);
+    left -= more;
+    const auto theirs = made.find(kind_of(seen[i].first));
+    if (theirs != made.end() || shares[i] + more < group.sum.count) {
+      Subtract(theirs == made.end() ? model::EdgeStats() : theirs->second, shares[i] + more,
+               group.sum);
+    }
+    group.sum.lost = origin.count == 0 ? 0 : group.sum.lost * origin.outside / origin.count;
+    group.is_remainder = true;
+    if (!IsNothing(group.sum)) finished_.push_back(std::move(group));
+  }
 }
 
 void EdgeGroups::Finish() {
   done_ = true;
-  std::map<std::tuple<std::string, std::string, model::Protocol, model::Transport>, SharedAddress>
-      shared;
+  flows_.Finish();
+  std::map<const Flows::Origin*, std::vector<std::pair<Key, EdgeGroup>>> mingled;
   finished_.reserve(groups_.size());
   for (auto& [key, group] : groups_) {
-    if (!key.remote_client.empty()) {
-      const Callers callers =
-          CallersFrom(key.remote_client, key.server.name, key.protocol, key.transport);
-      if (callers.size() == 1) {
-        group.client = *callers.begin();
-      } else if (callers.size() > 1) {
-        SharedAddress& together =
-            shared[{key.remote_client, key.server.name, key.protocol, key.transport}];
-        together.address = key.remote_client;
-        for (const EndName& caller : callers) together.clients.insert(caller.name);
-        together.server = key.server.name;
-        together.protocol = key.protocol;
-        together.transport = key.transport;
-        together.server_count += group.sum.count;
-        together.server_lost += group.sum.lost;
-        together.ragged_count += group.ragged_count;
-        continue;
-      }
+    const Flows::Origin* origin = OriginOf(key);
+    if (origin == nullptr) continue;
+    if (const EndName* owner = origin->owner()) {
+      group.client = *owner;
+    } else {
+      mingled[origin].emplace_back(key, std::move(group));
     }
-    finished_.push_back(std::move(group));
+  }
+  for (auto& [origin, seen] : mingled) {
+    if (origin->outside > 0) AddRemainder(*origin, std::move(seen));
+  }
+  for (auto& [key, group] : groups_) {
+    const Flows::Origin* origin = OriginOf(key);
+    if (origin == nullptr || origin->owner() != nullptr) finished_.push_back(std::move(group));
   }
   groups_.clear();
-  for (auto& [place, together] : shared) shared_.push_back(std::move(together));
+}
+
+absl::Status EdgeGroups::AddAgain(const model::EdgeStats& row) {
+  Ends ends =
+      NameEnds(row.observer, row.client, row.server, row.protocol, row.transport, TimeOf(row));
+  const Flows::Verdict* verdict =
+      flows_.VerdictOf(ends.client.name, ends.server.name, row.protocol, row.transport);
+  if (verdict == nullptr || verdict->choice.stands != Stands::kMixed) return absl::OkStatus();
+  const std::vector<uint32_t>& slots = verdict->choice.client_slots;
+  const bool is_clients =
+      std::binary_search(slots.begin(), slots.end(), flows_.SlotOf(row.window_start_ns));
+  if (is_clients != (row.observer == model::Side::kClient)) return absl::OkStatus();
+  return AddTo(mixed_,
+               {.client = std::move(ends.client),
+                .server = std::move(ends.server),
+                .observer = row.observer,
+                .protocol = row.protocol,
+                .transport = row.transport,
+                .outcome = row.outcome,
+                .endpoint = row.endpoint,
+                .status_code = row.status_code},
+               row);
+}
+
+void EdgeGroups::FinishAgain() {
+  for (auto& [key, group] : mixed_) {
+    group.is_mixed = true;
+    finished_.push_back(std::move(group));
+  }
+  mixed_.clear();
 }
 
 }  // namespace kindling::controller

@@ -1,15 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <set>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "controller/topology/address_table.h"
+#include "controller/topology/flows.h"
 #include "model/records.h"
 
 namespace kindling::controller {
@@ -20,28 +19,20 @@ struct EdgeGroup {
   EndName client;
   EndName server;
   model::EdgeStats sum;
-  // Requests of windows so near the ends of the range that the other side's may not be in it.
-  uint64_t ragged_count = 0;
-};
-
-// The requests that a server saw from an address where several workloads call it: whose they are
-// cannot be told.
-struct SharedAddress {
-  std::string address;
-  std::set<std::string> clients;
-  std::string server;
-  model::Protocol protocol = model::Protocol::kUnknown;
-  model::Transport transport = model::Transport::kUnknown;
-  uint64_t server_count = 0;
-  uint64_t server_lost = 0;
-  uint64_t ragged_count = 0;
+  // The part of what a server saw from an address that none of the watched workloads there made.
+  bool is_remainder = false;
+  // Of either side, by what Flows chose for each slot of time; beside the groups of both sides.
+  bool is_mixed = false;
 };
 
 // Sums EdgeStats rows over a time range and names their ends.
 //
 // A server knows a client on another host by its address only. Once all rows are in, Finish() gives
 // such rows to the client that was itself seen calling that server from that address, if there is
-// exactly one.
+// exactly one and it made as many requests. What none of the clients there made is shown as the
+// address's own: never a workload's.
+//
+// An edge whose views cover the range unequally wants the rows a second time (AddAgain).
 //
 // Threads: one at a time.
 // Limits:  kMaxGroups groups.
@@ -49,8 +40,7 @@ class EdgeGroups {
  public:
   static constexpr size_t kMaxGroups = 100'000;
 
-  // Rows within `ragged_ns` of either end of the range are counted apart. `table` must outlive
-  // this.
+  // `table` must outlive this.
   EdgeGroups(const AddressTable& table, int64_t start_ns, int64_t end_ns);
 
   // RESOURCE_EXHAUSTED when there are too many groups to answer.
@@ -59,9 +49,15 @@ class EdgeGroups {
   // Call once, after the last Add.
   void Finish();
 
+  // After Finish(): whether all rows of the range should be given to AddAgain, then FinishAgain be
+  // called.
+  bool wants_rows_again() const { return flows_.has_mixed(); }
+  absl::Status AddAgain(const model::EdgeStats& row);
+  void FinishAgain();
+
   // After Finish().
   const std::vector<EdgeGroup>& groups() const { return finished_; }
-  const std::vector<SharedAddress>& shared() const { return shared_; }
+  const Flows& flows() const { return flows_; }
 
   // The names of the two ends of something that `observer` saw at `time_ns`; after Finish() also of
   // clients that a server knows by address only.
@@ -92,26 +88,23 @@ class EdgeGroups {
                         key.remote_client);
     }
   };
-  using Callers = std::set<EndName>;
-  // A server, and where its callers call from: an address, or "@" and a host.
-  using CallPlace = std::tuple<std::string, model::Protocol, model::Transport, std::string>;
+  using GroupMap = absl::flat_hash_map<Key, EdgeGroup>;
 
   EndName ServerName(model::Side observer, const model::Party& client, const model::Party& server,
                      model::Transport transport, int64_t time_ns) const;
   EndName ClientName(model::Side observer, const model::Party& client, const model::Party& server,
                      model::Transport transport, int64_t time_ns) const;
-  // The workloads that were themselves seen calling `server` from `address`.
-  Callers CallersFrom(const std::string& address, const std::string& server,
-                      model::Protocol protocol, model::Transport transport) const;
+  const Flows::Origin* OriginOf(const Key& key) const;
+  absl::Status AddTo(GroupMap& groups, Key key, const model::EdgeStats& row) const;
+  // What is left of `seen`, all from one address, without what its watched callers made themselves.
+  void AddRemainder(const Flows::Origin& origin, std::vector<std::pair<Key, EdgeGroup>> seen);
 
   const AddressTable& table_;
-  const int64_t start_ns_;
-  const int64_t end_ns_;
-  absl::flat_hash_map<Key, EdgeGroup> groups_;
-  std::map<CallPlace, Callers> callers_;
+  Flows flows_;
+  GroupMap groups_;
+  GroupMap mixed_;
   bool done_ = false;
   std::vector<EdgeGroup> finished_;
-  std::vector<SharedAddress> shared_;
 };
 
 // Adds the counts of `row` to `sum`.

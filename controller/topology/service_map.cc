@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "controller/topology/flows.h"
 
 namespace kindling::controller {
 namespace {
@@ -34,47 +35,77 @@ void AddTo(MapEdge& edge, const EdgeGroup& group) {
   if (!address.empty() && (edge.server_address.empty() || address < edge.server_address)) {
     edge.server_address = address;
   }
-  (sum.observer == model::Side::kServer ? edge.server_view : edge.client_view).Add(group);
+  if (group.is_mixed) {
+    edge.mixed_view.Add(group);
+  } else {
+    (sum.observer == model::Side::kServer ? edge.server_view : edge.client_view).Add(group);
+  }
 }
 
-void CompareViews(MapEdge& edge) {
-  const EdgeView& client = edge.client_view;
-  const EdgeView& server = edge.server_view;
-  if (!client.present || !server.present) return;
-  const uint64_t difference =
-      std::max(client.requests, server.requests) - std::min(client.requests, server.requests);
-  const uint64_t explained = client.lost + server.lost + client.ragged + server.ragged;
-  if (difference <= explained) return;
+using PairKey = std::tuple<std::string, std::string, std::string, model::Transport>;
+
+PairKey PairOf(const MapEdge& edge) {
+  return {edge.client, edge.server, edge.protocol, edge.transport};
+}
+
+void CompareViews(const Flows::Verdict& verdict, MapEdge& edge) {
+  edge.unexplained = verdict.unexplained;
+  if (edge.stands == Stands::kMixed) {
+    edge.notes.push_back(
+        "Neither side saw all of the time: for each part of it the numbers are those of the side "
+        "that saw more.");
+  }
+  if (verdict.unexplained == 0) return;
   edge.notes.push_back(absl::StrFormat(
       "The client saw %d requests and the server %d: %d more than the counted loss explains.",
-      client.requests, server.requests, difference - explained));
+      verdict.client_count, verdict.server_count, verdict.unexplained));
 }
 
 // The requests that a server saw from an address shared by several clients, against what those
 // clients saw themselves.
-void CompareShared(const SharedAddress& shared, std::vector<MapEdge>& edges) {
-  std::vector<MapEdge*> members;
-  uint64_t requests = 0;
-  uint64_t explained = shared.server_lost + shared.ragged_count;
-  for (MapEdge& edge : edges) {
-    if (edge.server != shared.server || edge.transport != shared.transport ||
-        edge.protocol != ProtocolText(shared.protocol, shared.transport) ||
-        !shared.clients.contains(edge.client)) {
-      continue;
-    }
-    members.push_back(&edge);
-    requests += edge.client_view.requests;
-    explained += edge.client_view.lost + edge.client_view.ragged;
-  }
-  const uint64_t difference =
-      std::max(requests, shared.server_count) - std::min(requests, shared.server_count);
-  if (difference <= explained) return;
+void CompareShared(const Flows::Origin& origin, std::vector<MapEdge>& edges) {
+  if (origin.unexplained == 0) return;
+  std::vector<std::string> names;
+  for (const EndName& caller : origin.callers) names.push_back(caller.name);
   const std::string note = absl::StrFormat(
       "The server saw %d requests from %s and its clients there (%s) %d: %d more than the counted "
       "loss explains.",
-      shared.server_count, shared.address, absl::StrJoin(shared.clients, ", "), requests,
-      difference - explained);
-  for (MapEdge* edge : members) edge->notes.push_back(note);
+      origin.count, origin.address, absl::StrJoin(names, ", "), origin.caller_count,
+      origin.unexplained);
+  bool is_counted = false;
+  for (MapEdge& edge : edges) {
+    if (edge.server != origin.server || edge.transport != origin.transport ||
+        edge.protocol != ProtocolText(origin.protocol, origin.transport) ||
+        std::find(names.begin(), names.end(), edge.client) == names.end()) {
+      continue;
+    }
+    edge.notes.push_back(note);
+    if (!is_counted) edge.unexplained += origin.unexplained;
+    is_counted = true;
+  }
+}
+
+// The view that stands for a pair of ends is one for all its endpoints; where a filter left nothing
+// of it, the other.
+void ChooseStanding(std::vector<MapEdge>& edges) {
+  struct Present {
+    bool client = false;
+    bool server = false;
+    bool mixed = false;
+  };
+  std::map<PairKey, Present> present;
+  for (const MapEdge& edge : edges) {
+    Present& views = present[PairOf(edge)];
+    views.client |= edge.client_view.present;
+    views.server |= edge.server_view.present;
+    views.mixed |= edge.mixed_view.present;
+  }
+  for (MapEdge& edge : edges) {
+    const Present& views = present[PairOf(edge)];
+    if (edge.stands == Stands::kMixed && !views.mixed) edge.stands = Stands::kServer;
+    if (edge.stands == Stands::kServer && !views.server) edge.stands = Stands::kClient;
+    if (edge.stands == Stands::kClient && !views.client) edge.stands = Stands::kServer;
+  }
 }
 
 // Connections are counted apart from requests, in rows without an endpoint: beside the endpoints of
@@ -85,15 +116,12 @@ bool OnlyConnections(const MapEdge& edge) {
 }
 
 void DropConnectionRows(std::vector<MapEdge>& edges) {
-  std::set<std::tuple<std::string, std::string, std::string, model::Transport>> with_requests;
-  const auto key = [](const MapEdge& edge) {
-    return std::tuple(edge.client, edge.server, edge.protocol, edge.transport);
-  };
+  std::set<PairKey> with_requests;
   for (const MapEdge& edge : edges) {
-    if (!OnlyConnections(edge)) with_requests.insert(key(edge));
+    if (!OnlyConnections(edge)) with_requests.insert(PairOf(edge));
   }
   std::erase_if(edges, [&](const MapEdge& edge) {
-    return OnlyConnections(edge) && with_requests.contains(key(edge));
+    return OnlyConnections(edge) && with_requests.contains(PairOf(edge));
   });
 }
 
@@ -101,6 +129,23 @@ void DropConnectionRows(std::vector<MapEdge>& edges) {
 
 std::string ProtocolText(model::Protocol protocol, model::Transport transport) {
   return std::string(protocol == model::Protocol::kUnknown ? Name(transport) : Name(protocol));
+}
+
+const EdgeView& MapEdge::counted() const {
+  switch (stands) {
+    case Stands::kClient:
+      return client_view;
+    case Stands::kMixed:
+      return mixed_view;
+    case Stands::kServer:
+      break;
+  }
+  return server_view;
+}
+
+const EdgeView& MapEdge::shown() const {
+  if (counted().present) return counted();
+  return server_view.present ? server_view : client_view;
 }
 
 void EdgeView::Add(const EdgeGroup& group) {
@@ -114,32 +159,47 @@ void EdgeView::Add(const EdgeGroup& group) {
   connections += sum.connections;
   connect_failures += sum.connect_failures;
   lost += sum.lost;
-  ragged += group.ragged_count;
   latency.Merge(sum.latency);
 }
 
 std::vector<MapEdge> BuildEdges(const EdgeGroups& groups, bool by_endpoint,
                                 const GroupPredicate& wanted) {
   std::map<EdgeKey, MapEdge> by_key;
-  bool everything = true;
   for (const EdgeGroup& group : groups.groups()) {
-    if (!wanted(group)) {
-      everything = false;
-      continue;
+    if (!wanted(group)) continue;
+    MapEdge& edge = by_key[KeyOf(group, by_endpoint)];
+    AddTo(edge, group);
+    if (group.is_remainder && edge.notes.empty()) {
+      edge.notes.push_back(
+          "No watched workload at this address made these requests: a program that is not watched "
+          "did, or one behind the address.");
     }
-    AddTo(by_key[KeyOf(group, by_endpoint)], group);
   }
   std::vector<MapEdge> edges;
   edges.reserve(by_key.size());
   for (auto& [key, edge] : by_key) {
     std::tie(edge.client, edge.server, edge.protocol, edge.transport, edge.endpoint,
              edge.status_code) = key;
-    CompareViews(edge);
     edges.push_back(std::move(edge));
   }
-  // Counts of a part of the requests cannot be held against those of all.
-  if (everything && !by_endpoint) {
-    for (const SharedAddress& shared : groups.shared()) CompareShared(shared, edges);
+  std::map<PairKey, const Flows::Verdict*> verdicts;
+  for (const EdgeGroup& group : groups.groups()) {
+    const Flows::Verdict* verdict = groups.flows().VerdictOf(
+        group.client.name, group.server.name, group.sum.protocol, group.sum.transport);
+    if (verdict == nullptr) continue;
+    verdicts[{group.client.name, group.server.name,
+              ProtocolText(group.sum.protocol, group.sum.transport), group.sum.transport}] =
+        verdict;
+  }
+  for (MapEdge& edge : edges) {
+    const auto verdict = verdicts.find(PairOf(edge));
+    if (verdict == verdicts.end()) continue;
+    edge.stands = verdict->second->choice.stands;
+    if (!by_endpoint) CompareViews(*verdict->second, edge);
+  }
+  ChooseStanding(edges);
+  if (!by_endpoint) {
+    for (const Flows::Origin* origin : groups.flows().origins()) CompareShared(*origin, edges);
   }
   if (by_endpoint) DropConnectionRows(edges);
   return edges;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "controller/topology/coverage.h"
 #include "controller/topology/edge_groups.h"
 #include "model/latency_histogram.h"
 
@@ -23,7 +24,6 @@ struct EdgeView {
   uint64_t connections = 0;
   uint64_t connect_failures = 0;
   uint64_t lost = 0;
-  uint64_t ragged = 0;  // see EdgeGroup::ragged_count
   model::LatencyHistogram latency;
 
   void Add(const EdgeGroup& group);
@@ -44,10 +44,17 @@ struct MapEdge {
   std::string server_address;
   EdgeView client_view;
   EdgeView server_view;
+  EdgeView mixed_view;  // of Stands::kMixed
+  Stands stands = Stands::kServer;
+  // Requests by which the two views differ beyond the counted loss.
+  uint64_t unexplained = 0;
   std::vector<std::string> notes;
 
-  // The view whose numbers stand for the edge: the server's where it was watched.
-  const EdgeView& shown() const { return server_view.present ? server_view : client_view; }
+  // The view whose numbers count: the one that covers the time better, the server's where both do.
+  // With endpoints it may be without an entry where the other has one.
+  const EdgeView& counted() const;
+  // The same for display: the only view there is, in place of none.
+  const EdgeView& shown() const;
 };
 
 struct MapService {
@@ -64,7 +71,7 @@ using GroupPredicate = std::function<bool(const EdgeGroup&)>;
 
 // One edge per client, server, protocol and transport (and per endpoint and status), from the
 // groups that `wanted` accepts; sorted by name. The two sides' views are kept apart and compared,
-// never added.
+// never added. They are compared by all their requests, also where `wanted` leaves some out.
 std::vector<MapEdge> BuildEdges(const EdgeGroups& groups, bool by_endpoint,
                                 const GroupPredicate& wanted);
 

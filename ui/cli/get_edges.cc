@@ -104,8 +104,9 @@ Command GetEdgesCommand() {
   return {.name = "get edges",
           .summary = "who called whom, how often, how fast, how well",
           .details =
-              "The numbers are the server's view where it was watched, else the client's; the two "
-              "are never added. -o wide adds bytes, connections, both views and what was lost. A "
+              "The numbers are the server's view where it was watched and saw as much, else the "
+              "client's; the two are never added. A client that is an address was not watched. "
+              "-o wide adds bytes, connections, both views and what was lost. A "
               "protocol is followed by its transport where that is not the usual one.",
           .options = {{.name = "by-endpoint", .help = "one row per endpoint and status"}},
           .formats = {"table", "wide", "json", "yaml"},

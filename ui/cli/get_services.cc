@@ -69,7 +69,7 @@ Command GetServicesCommand() {
           .summary = "workloads and what they served",
           .details =
               "Counts and times are of the requests a workload served, by its own view where "
-              "it was watched, else by its clients'.",
+              "it was watched and saw as much, else by its clients'.",
           .formats = {"table", "wide", "json", "yaml"},
           .takes_time = true,
           .takes_filter = true,

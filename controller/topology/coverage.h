@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+namespace kindling::controller {
+
+// What one side counted of an edge in one slot of time, and what it knows to have lost.
+struct Tally {
+  uint64_t count = 0;
+  uint64_t lost = 0;
+};
+// By number of the slot.
+using Slots = std::map<uint32_t, Tally>;
+
+// Whose view stands for an edge.
+enum class Stands : uint8_t {
+  kServer,
+  kClient,
+  kMixed,  // one's in some slots and the other's in the rest
+};
+
+struct Choice {
+  Stands stands = Stands::kServer;
+  std::vector<uint32_t> client_slots;  // of kMixed, ascending; the server's stands in all others
+};
+
+// Chooses for each slot the view that covers it better: the one that counted more and lost less.
+// The two are never added. A request that one side counts at the end of a slot and the other at the
+// beginning of the next would be taken twice or not at all where views change, so they change only
+// where it gains more than that; where it does not matter, the server's stands.
+Choice ChooseViews(const Slots& client, const Slots& server);
+
+}  // namespace kindling::controller

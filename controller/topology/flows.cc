@@ -1,0 +1,252 @@
+#include "controller/topology/flows.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace kindling::controller {
+namespace {
+
+constexpr int64_t kSecondNs = 1'000'000'000;
+constexpr int64_t kWindowNs = 10 * kSecondNs;
+// The newest windows may still be on their way from one side.
+constexpr int64_t kRaggedEndNs = 30 * kSecondNs;
+// Of the requests in windows at the ends of the range, so many may be in the other side's windows
+// beyond them.
+constexpr uint64_t kAcrossTheEnd = 10;  // 1 / 10
+
+uint64_t Difference(uint64_t a, uint64_t b) { return a > b ? a - b : b - a; }
+uint64_t Beyond(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
+
+void Merge(const Slots& from, Slots& into) {
+  for (const auto& [slot, tally] : from) {
+    into[slot].count += tally.count;
+    into[slot].lost += tally.lost;
+  }
+}
+
+}  // namespace
+
+Flows::Flows(const AddressTable& table, int64_t start_ns, int64_t end_ns)
+    : table_(table),
+      start_ns_(start_ns),
+      end_ns_(end_ns),
+      slot_ns_(((std::max<int64_t>(end_ns - start_ns, 1) - 1) / (kMaxSlots * kWindowNs) + 1) *
+               kWindowNs) {}
+
+uint32_t Flows::SlotOf(int64_t window_start_ns) const {
+  const int64_t slot = (window_start_ns - start_ns_) / slot_ns_;
+  return static_cast<uint32_t>(std::clamp<int64_t>(slot, 0, kMaxSlots));
+}
+
+void Flows::Add(const model::EdgeStats& row, const EndName& client, const std::string& server,
+                bool is_remote) {
+  const bool is_server = row.observer == model::Side::kServer;
+  const std::string& host = is_server ? row.server.host : row.client.host;
+  int64_t& reported_ns = reported_ns_[host];
+  reported_ns = std::max(reported_ns, row.window_start_ns);
+  // Of a protocol that is not parsed the connections are what can be compared.
+  const uint64_t count =
+      row.count + (row.protocol == model::Protocol::kUnknown ? row.connections : 0);
+  const std::string address(PlainAddress(row.client.address));
+  Flow& flow = flows_[{row.observer, client, address, host, server, row.protocol, row.transport}];
+  if (flow.server.empty()) {
+    flow.client = client;
+    flow.address = address;
+    flow.host = host;
+    flow.server = server;
+    flow.protocol = row.protocol;
+    flow.transport = row.transport;
+    flow.is_remote = is_remote;
+  }
+  Tally& tally = flow.slots[SlotOf(row.window_start_ns)];
+  tally.count += count;
+  tally.lost += row.lost;
+  flow.count += count;
+  flow.lost += row.lost;
+  const int64_t window_ns = std::max<int64_t>(row.window_ns, 0);
+  const bool is_latest = row.window_start_ns + window_ns > end_ns_ - kRaggedEndNs;
+  if (is_latest) flow.latest[row.window_start_ns] += count;
+  if (is_latest || row.window_start_ns < start_ns_ + window_ns) flow.ragged += count;
+}
+
+Flows::OriginKey Flows::OriginKeyOf(const std::string& address, const std::string& server_host,
+                                    ServerKey server) const {
+  return {address, table_.IsUnique(address) ? "" : server_host, std::move(server)};
+}
+
+bool Flows::MayCallFrom(const Flow& caller, const OriginKey& place) const {
+  const auto& [address, scope, server] = place;
+  if (!scope.empty() && caller.host != scope) return false;
+  if (caller.address == address) return true;
+  const std::set<std::string>* hosts = table_.HostsOf(address);
+  if (hosts == nullptr || !hosts->contains(caller.host)) return false;
+  // From a host that has the address: with an address that is not known, or with one that this
+  // server never saw, so that it was translated on the way.
+  return caller.address.empty() || (scope.empty() && hosts->size() == 1 &&
+                                    !origins_.contains(OriginKeyOf(caller.address, "", server)));
+}
+
+void Flows::FindOrigin(const OriginKey& key, const std::vector<Flow*>& seen) {
+  Origin& origin = origins_[key];
+  const auto candidates = callers_.find(std::get<ServerKey>(key));
+  std::vector<Flow*> callers;
+  if (candidates != callers_.end()) {
+    for (Flow* caller : candidates->second) {
+      if (MayCallFrom(*caller, key)) callers.push_back(caller);
+    }
+  }
+  std::tie(origin.server, origin.protocol, origin.transport) = std::get<ServerKey>(key);
+  origin.address = std::get<0>(key);
+  uint64_t ragged = 0;
+  for (const Flow* flow : seen) {
+    origin.count += flow->count;
+    origin.lost += flow->lost;
+    ragged += flow->ragged;
+  }
+  uint64_t unclaimed = 0;
+  uint64_t lost = 0;
+  int64_t reported_ns = INT64_MAX;
+  for (const Flow* caller : callers) {
+    origin.callers.insert(caller->client);
+    origin.caller_count += caller->count;
+    unclaimed += caller->unclaimed;
+    lost += caller->lost;
+    reported_ns = std::min(reported_ns, reported_ns_.at(caller->host));
+  }
+  if (callers.empty()) return;
+  // What the callers' agents have not told yet is theirs until they do.
+  uint64_t untold = 0;
+  for (const Flow* flow : seen) {
+    for (const auto& [window_ns, count] : flow->latest) {
+      if (window_ns > reported_ns) untold += count;
+    }
+  }
+  const uint64_t theirs = unclaimed + lost;
+  if (origin.count > theirs + untold + ragged / kAcrossTheEnd) {
+    origin.outside = origin.count - theirs;
+  }
+  uint64_t left = origin.count - origin.outside;
+  for (Flow* caller : callers) {
+    const uint64_t taken = std::min(left, caller->unclaimed);
+    caller->unclaimed -= taken;
+    left -= taken;
+  }
+  callers_of_[key] = std::move(callers);
+}
+
+void Flows::FindOrigins() {
+  std::map<OriginKey, std::vector<Flow*>> seen;
+  for (auto& [key, flow] : flows_) {
+    if (flow.is_remote) {
+      seen[OriginKeyOf(flow.address, flow.host, ServerOf(flow))].push_back(&flow);
+    } else if (std::get<model::Side>(key) == model::Side::kClient) {
+      flow.unclaimed = flow.count;
+      callers_[ServerOf(flow)].push_back(&flow);
+    }
+  }
+  for (const auto& [key, flows] : seen) origins_[key];  // so that each knows of the others
+  for (const auto& [key, flows] : seen) FindOrigin(key, flows);
+  for (auto& [key, origin] : origins_) {
+    if (origin.callers.size() < 2 || origin.outside > 0) continue;
+    uint64_t missing = 0;
+    uint64_t explained = origin.lost;
+    for (const Flow* flow : seen[key]) explained += flow->ragged;
+    for (const Flow* caller : callers_of_[key]) {
+      missing += caller->unclaimed;
+      explained += caller->lost + caller->ragged;
+    }
+    origin.unexplained = Beyond(missing, explained);
+  }
+}
+
+struct Flows::Pair {
+  struct View {
+    bool is_present = false;
+    Slots slots;
+    uint64_t count = 0;
+    uint64_t lost = 0;
+    uint64_t ragged = 0;
+
+    void Add(const Flow& flow) {
+      is_present = true;
+      Merge(flow.slots, slots);
+      count += flow.count;
+      lost += flow.lost;
+      ragged += flow.ragged;
+    }
+  };
+  View client;
+  View server;
+  // The client's, that the server saw among others' from the same address.
+  uint64_t among_others = 0;
+};
+
+void Flows::MakeVerdicts() {
+  std::map<PairKey, Pair> pairs;
+  for (const auto& [key, flow] : flows_) {
+    if (std::get<model::Side>(key) != model::Side::kServer) {
+      pairs[{flow.client.name, ServerOf(flow)}].client.Add(flow);
+      continue;
+    }
+    if (!flow.is_remote) {
+      pairs[{flow.client.name, ServerOf(flow)}].server.Add(flow);
+      continue;
+    }
+    const Origin& origin = origins_.at(OriginKeyOf(flow.address, flow.host, ServerOf(flow)));
+    if (const EndName* owner = origin.owner()) {
+      pairs[{owner->name, ServerOf(flow)}].server.Add(flow);
+    }
+  }
+  for (const auto& [key, callers] : callers_of_) {
+    if (origins_.at(key).owner() != nullptr) continue;
+    for (const Flow* caller : callers) {
+      pairs[{caller->client.name, ServerOf(*caller)}].among_others += caller->count;
+    }
+  }
+  for (const auto& [key, pair] : pairs) {
+    const Pair::View& client = pair.client;
+    const Pair::View& server = pair.server;
+    if (!client.is_present || !server.is_present) continue;
+    Verdict& verdict = verdicts_[key];
+    verdict.client_count = client.count;
+    verdict.server_count = server.count;
+    const uint64_t difference = Difference(client.count, server.count);
+    const uint64_t ragged = client.ragged + server.ragged;
+    verdict.unexplained =
+        Beyond(difference, client.lost + server.lost + ragged + pair.among_others);
+    const bool is_plain = client.lost == 0 && server.lost == 0 && difference <= ragged;
+    if (!is_plain) verdict.choice = ChooseViews(client.slots, server.slots);
+    has_mixed_ |= verdict.choice.stands == Stands::kMixed;
+  }
+}
+
+void Flows::Finish() {
+  FindOrigins();
+  MakeVerdicts();
+  flows_.clear();
+  callers_.clear();
+  callers_of_.clear();
+}
+
+const Flows::Origin* Flows::OriginOf(const std::string& address, const std::string& server_host,
+                                     const std::string& server, model::Protocol protocol,
+                                     model::Transport transport) const {
+  const auto it = origins_.find(OriginKeyOf(address, server_host, {server, protocol, transport}));
+  return it == origins_.end() || it->second.callers.empty() ? nullptr : &it->second;
+}
+
+std::vector<const Flows::Origin*> Flows::origins() const {
+  std::vector<const Origin*> out;
+  for (const auto& [key, origin] : origins_) {
+    if (!origin.callers.empty()) out.push_back(&origin);
+  }
+  return out;
+}
+
+const Flows::Verdict* Flows::VerdictOf(const std::string& client, const std::string& server,
+                                       model::Protocol protocol, model::Transport transport) const {
+  const auto it = verdicts_.find({client, {server, protocol, transport}});
+  return it == verdicts_.end() ? nullptr : &it->second;
+}
+
+}  // namespace kindling::controller
