@@ -94,23 +94,24 @@ Row* Aggregator::EdgeRow(const EdgeContext& context, uint64_t requests) {
 
 void Aggregator::OnRequest(const EdgeContext& context, const Record& record) {
   DCHECK(thread_.CalledOnOwner());
-  ++tally_.requests;
-  Row* row =
-      FindOrAddRow({context.edge.get(), record.outcome, record.endpoint, record.status_code}, 1);
+  const uint64_t requests = record.requests();
+  tally_.requests += requests;
+  Row* row = FindOrAddRow({context.edge.get(), record.outcome, record.endpoint, record.status_code},
+                          requests);
   if (row == nullptr) return;
-  ++row->count;
-  row->sent_bytes += record.request_bytes;
-  row->received_bytes += record.response_bytes;
+  row->count += requests;
+  row->sent_bytes += record.request_bytes + record.more_request_bytes;
+  row->received_bytes += record.response_bytes + record.more_response_bytes;
   const bool answered = record.response_end_ns != 0;
   bool slow = false;
   if (answered) {
     const int64_t duration_ns = Duration(record.request_start_ns, record.response_end_ns);
     slow = duration_ns > options_.slow.Ns(context.edge->edge.protocol);
-    row->slow_count += slow ? 1 : 0;
-    row->latency.Record(duration_ns);
+    row->slow_count += slow ? requests : 0;
+    row->latency.Record(duration_ns, requests);
   }
   const int64_t end_ns = answered ? record.response_end_ns : record.request_end_ns;
-  if (end_ns < window_start_boot_ns_) ++tally_.late_requests;
+  if (end_ns < window_start_boot_ns_) tally_.late_requests += requests;
   if (keep_spans_) OfferSpan(context, record, slow, *row);
 }
 
@@ -123,7 +124,7 @@ void Aggregator::OfferSpan(const EdgeContext& context, const Record& record, boo
   const bool notable = slow || model::IsError(row.outcome);
   SpanSample& sample = notable ? row.notable : row.ordinary;
   const uint32_t limit = notable ? options_.notable_spans : options_.sampled_spans;
-  ++sample.seen;
+  sample.seen += record.requests();
   if (sample.kept.size() < limit) {
     if (spans_.size() >= options_.max_spans) {
       ++tally_.spans_without_room;
@@ -133,8 +134,9 @@ void Aggregator::OfferSpan(const EdgeContext& context, const Record& record, boo
     spans_.push_back(MakeSpan(context, record, slow, row));
     return;
   }
-  // Reservoir sampling (algorithm R).
-  const uint64_t slot = Random(sample.seen);
+  // Reservoir sampling (algorithm R), where each request of a run has a try and its first stands
+  // for whichever is drawn.
+  const uint64_t slot = Random(sample.seen) / record.requests();
   if (slot < sample.kept.size()) {
     spans_[sample.kept[slot]] = MakeSpan(context, record, slow, row);
   }

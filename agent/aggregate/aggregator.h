@@ -76,6 +76,8 @@ class Aggregator {
 
   // All of these need OnTick() to have been called once, for the clocks.
   void OnRequest(const EdgeContext& context, const Record& record);
+  // Whether a record may stand for a run of requests: not where each becomes a span.
+  bool takes_runs() const { return !options_.keep_all_spans; }
   void OnConnection(const EdgeContext& context);
   // `error` is the errno; `duration_ns` how long the attempt took.
   void OnConnectFailure(const EdgeContext& context, int error, int64_t duration_ns);

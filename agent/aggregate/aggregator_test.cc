@@ -233,6 +233,45 @@ TEST_F(AggregatorTest, TheSampleIsFair) {
   }
 }
 
+TEST_F(AggregatorTest, ARunCountsAsItsRequestsAndGivesOneSpanAtMost) {
+  Start();
+  EXPECT_TRUE(aggregator_->takes_runs());
+  Record run = MakeRecord("GET");
+  run.more = 15;
+  run.more_request_bytes = 1500;
+  run.more_response_bytes = 16'000;
+  for (int i = 0; i < 100; ++i) aggregator_->OnRequest(context_, run);
+  TickTo(10 * kSecond);
+  const model::Batch& batch = OnlyBatch();
+  ASSERT_EQ(batch.edges.size(), 1u);
+  EXPECT_EQ(batch.edges[0].count, 1600u);
+  EXPECT_EQ(batch.edges[0].sent_bytes, 160'000u);
+  EXPECT_EQ(batch.edges[0].received_bytes, 1'700'000u);
+  EXPECT_EQ(batch.edges[0].latency.count(), 1600u);
+  ASSERT_EQ(batch.spans.size(), 2u);
+  EXPECT_EQ(batch.spans[0].sample_weight, 800);
+  EXPECT_EQ(batch.spans[0].request_bytes, 100u);
+  EXPECT_EQ(aggregator_->counters().requests, 1600u);
+}
+
+TEST_F(AggregatorTest, TheSampleIsFairToRunsAndToSingleRequests) {
+  Start({.sampled_spans = 1, .span_id_seed = 42});
+  for (int window = 0; window < 4000; ++window) {
+    for (int i = 0; i < 3; ++i) {
+      Record record = MakeRecord("GET");
+      record.request_bytes = i;
+      record.more = i == 1 ? 1 : 0;
+      aggregator_->OnRequest(context_, record);
+    }
+    aggregator_->Flush();
+  }
+  std::array<int, 3> kept{};
+  for (const model::Batch& batch : sink_.batches) ++kept.at(batch.spans.at(0).request_bytes);
+  EXPECT_NEAR(kept[0], 1000, 150);
+  EXPECT_NEAR(kept[1], 2000, 150) << "it stands for two";
+  EXPECT_NEAR(kept[2], 1000, 150);
+}
+
 TEST_F(AggregatorTest, ThresholdsDependOnTheProtocol) {
   Start();
   context_.edge = aggregator_->Intern(TestEdge(model::Protocol::kRedis));

@@ -154,8 +154,8 @@ void Conversation::OnClose(int64_t boot_ns) {
 }
 
 void Conversation::OnRecord(const Record& record) {
-  ++records_;
-  account_.OnRequests(record.request_start_ns, 1);
+  records_ += record.requests();
+  account_.OnRequests(record.request_start_ns, record.requests());
   sink_.OnRequest(*this, record);
 }
 

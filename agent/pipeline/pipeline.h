@@ -56,6 +56,7 @@ class Pipeline final : public EventSink, private ConversationSink {
   class EdgeAttachment;
 
   void OnRequest(Conversation& conversation, const Record& record) override;
+  bool takes_runs() const override { return aggregator_.takes_runs(); }
   void OnBytes(Conversation& conversation, uint64_t sent, uint64_t received) override;
   void OnLost(Conversation& conversation, uint64_t requests) override;
   void OnUnparsed(Conversation& conversation, uint64_t bytes, uint64_t requests) override;

@@ -24,12 +24,19 @@ struct Record {
   uint32_t request_tid = 0;
   uint32_t response_tid = 0;
   uint32_t stream_id = 0;
+  // How many further requests are told with this one: they are of the same text and outcome, were
+  // moved in the same calls, and are as long as the two sums say. 0 unless the sink takes runs.
+  uint32_t more = 0;
+  uint64_t more_request_bytes = 0;
+  uint64_t more_response_bytes = 0;
   model::Outcome outcome = model::Outcome::kUnset;
   std::string endpoint;     // "GET /products/*", "GET", "SELECT shop.products", "A shop.test"
   std::string status_code;  // "200", "WRONGTYPE", "1064", "NXDOMAIN"
   // Detail for spans only, for example {"db.statement", "SELECT ... ?"}; the names are
   // OpenTelemetry's.
   std::vector<std::pair<std::string_view, std::string>> attributes;
+
+  uint64_t requests() const { return 1 + uint64_t{more}; }
 
   void Clear() {
     std::string endpoint_storage = std::move(endpoint);
@@ -55,6 +62,8 @@ class RecordSink {
   virtual void OnUnparsed(uint64_t bytes, uint64_t requests) = 0;
   // A request that began at `start_ns` was seen and gives no record, for bytes around it were lost.
   virtual void OnDropped(int64_t start_ns) { (void)start_ns; }
+  // Whether a record may stand for a run of requests, see Record::more.
+  virtual bool takes_runs() const { return false; }
 };
 
 }  // namespace kindling::agent

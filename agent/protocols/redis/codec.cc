@@ -20,6 +20,7 @@ class Codec : public ProtocolCodec {
       FeedCommands(segment, sink);
     } else {
       FeedReplies(segment, sink);
+      matcher_.EndSegment(sink);
     }
   }
 

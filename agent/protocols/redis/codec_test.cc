@@ -404,5 +404,39 @@ TEST(RedisCodecTest, NamesAreNeverData) {
   }
 }
 
+TEST(RedisCodecTest, GivesRunsToASinkThatTakesThem) {
+  Connection c;
+  c.sink.wants_runs = true;
+  c.Feed(kRequest,
+         Cmd({"GET", "k"}) + Cmd({"GET", "long"}) + Cmd({"GET", "k"}) + Cmd({"SET", "k", "v"}));
+  c.Feed(kRequest, Cmd({"SET", "k", "w"}));
+  c.Reply("$1\r\nv\r\n$-1\r\n$1\r\nv\r\n+OK\r\n+OK\r\n");
+  ASSERT_THAT(c.sink.Summaries(), ElementsAre("GET -> ", "SET -> ", "SET -> "));
+  const Record& run = c.sink.records[0];
+  EXPECT_EQ(run.requests(), 3u);
+  EXPECT_EQ(run.request_bytes, Cmd({"GET", "k"}).size());
+  EXPECT_EQ(run.more_request_bytes, Cmd({"GET", "long"}).size() + Cmd({"GET", "k"}).size());
+  EXPECT_EQ(run.response_bytes, 7u);
+  EXPECT_EQ(run.more_response_bytes, 5u + 7u);
+  EXPECT_EQ(c.sink.records[1].requests(), 1u);
+  EXPECT_EQ(c.sink.records[2].requests(), 1u) << "sent by another call";
+  EXPECT_EQ(c.sink.records[2].more_request_bytes, 0u);
+}
+
+TEST(RedisCodecTest, ARunEndsWithAnErrorAndWithItsSegment) {
+  Connection c;
+  c.sink.wants_runs = true;
+  std::string commands;
+  for (int i = 0; i < 6; ++i) commands += Cmd({"GET", "k"});
+  c.Feed(kRequest, commands);
+  c.Reply("$1\r\nv\r\n$1\r\nv\r\n-WRONGTYPE no\r\n$1\r\nv\r\n");
+  c.Reply("$1\r\nv\r\n$1\r\nv\r\n");
+  ASSERT_THAT(c.sink.Summaries(), ElementsAre("GET -> ", "GET -> WRONGTYPE", "GET -> ", "GET -> "));
+  EXPECT_EQ(c.sink.records[0].requests(), 2u);
+  EXPECT_EQ(c.sink.records[1].requests(), 1u);
+  EXPECT_EQ(c.sink.records[2].requests(), 1u);
+  EXPECT_EQ(c.sink.records[3].requests(), 2u);
+}
+
 }  // namespace
 }  // namespace kindling::agent

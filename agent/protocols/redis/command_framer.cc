@@ -11,8 +11,22 @@ namespace {
 constexpr size_t kMaxPlainDigits = 9;
 
 // Takes "12\r\n" with up to kMaxPlainDigits digits from `at` on; false if anything else is there.
-bool TakeNumberLine(const char*& at, const char* end, uint32_t& number) {
+inline bool TakeNumberLine(const char*& at, const char* end, uint32_t& number) {
   const char* p = at;
+  if (end - p >= 4) {  // nearly always there are one or two digits
+    const uint32_t first = static_cast<uint8_t>(p[0]) - uint32_t{'0'};
+    const uint32_t second = static_cast<uint8_t>(p[1]) - uint32_t{'0'};
+    if (first <= 9 && p[1] == '\r' && p[2] == '\n') {
+      number = first;
+      at = p + 3;
+      return true;
+    }
+    if (first <= 9 && second <= 9 && p[2] == '\r' && p[3] == '\n') {
+      number = first * 10 + second;
+      at = p + 4;
+      return true;
+    }
+  }
   uint32_t value = 0;
   while (p < end && *p >= '0' && *p <= '9') {
     if (static_cast<size_t>(p - at) == kMaxPlainDigits) return false;

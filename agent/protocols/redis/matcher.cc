@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <string>
+#include <utility>
 
 #include "agent/protocols/codec_limits.h"
 #include "agent/protocols/redact_message.h"
@@ -103,8 +105,10 @@ void FillText(Record& record, std::string_view endpoint, uint32_t arguments, boo
   record.attributes.resize(count);
 }
 
+}  // namespace
+
 // A record whose text is kept: the next one of the same command differs in times and sizes only.
-struct PreparedRecord {
+struct Matcher::PreparedRecord {
   Record record;
   uint32_t arguments = 0;
   bool is_error = true;  // its text is of one request only
@@ -114,17 +118,15 @@ struct PreparedRecord {
   }
 };
 
-// Where a command's record is prepared. They are for all connections, so that no command allocates:
-// records are made on one thread, and a sink does not call back into a codec.
-PreparedRecord& Prepared(std::string_view endpoint, uint32_t arguments) {
+// They are for all connections, so that no command allocates: records are made on one thread, and a
+// sink does not call back into a codec.
+Matcher::PreparedRecord& Matcher::Prepared(std::string_view endpoint, uint32_t arguments) {
   static constexpr size_t kRecords = 32;
   thread_local std::array<PreparedRecord, kRecords> records;
   const size_t hash = static_cast<uint8_t>(endpoint.front()) * 7u +
                       static_cast<uint8_t>(endpoint.back()) + endpoint.size() * 5 + arguments;
   return records[hash % kRecords];
 }
-
-}  // namespace
 
 Matcher::Matcher() : open_(kMaxOpenRequests) {}
 
@@ -201,6 +203,7 @@ bool Matcher::OnRequestSegment(int64_t boot_ns, uint64_t bytes, RecordSink& sink
 bool Matcher::OnResponseSegment(int64_t boot_ns, uint64_t bytes, RecordSink& sink) {
   in_response_ = true;
   replied_since_ = true;
+  takes_runs_ = sink.takes_runs();
   last_reply_ns_ = boot_ns;
   if (!replies_lost_) return true;
   cut_extent_.end_ns = boot_ns;
@@ -339,7 +342,7 @@ void Matcher::Complete(const Reply& reply, const Extent& extent, RecordSink& sin
   if (is_error) {
     outcome = IsServerError(FirstWord(reply.error)) ? Outcome::kServerError : Outcome::kClientError;
   }
-  Emit(open, &reply, extent, outcome, sink);
+  if (is_error || !JoinRun(open, reply, extent)) Emit(open, &reply, extent, outcome, sink);
   open_.Pop();
 }
 
@@ -352,6 +355,7 @@ void Matcher::Emit(const Open& open, const Reply* reply, const Extent& extent, O
   if (is_error && reply->error.starts_with("ERR unknown subcommand")) {
     endpoint = endpoint.substr(0, endpoint.find(' '));
   }
+  EndRun(sink);
   PreparedRecord& prepared = Prepared(endpoint, open.arguments);
   Record& record = prepared.record;
   if (is_error || !prepared.holds(endpoint, open.arguments)) {
@@ -371,7 +375,39 @@ void Matcher::Emit(const Open& open, const Reply* reply, const Extent& extent, O
   record.response_tcp_seq = reply == nullptr ? 0 : extent.tcp_seq;
   record.response_tid = reply == nullptr ? 0 : extent.tid;
   record.outcome = outcome;
+  if (takes_runs_ && outcome == Outcome::kOk && reply != nullptr) {
+    run_ = &prepared;
+  } else {
+    sink.OnRecord(record);
+  }
+}
+
+bool Matcher::JoinRun(const Open& open, const Reply& reply, const Extent& extent) {
+  if (run_ == nullptr || !run_->holds(open.endpoint(), open.arguments)) return false;
+  Record& record = run_->record;
+  if (record.request_start_ns != open.start_ns || record.request_end_ns != open.end_ns ||
+      record.request_tid != open.tid || record.response_start_ns != extent.start_ns ||
+      record.response_end_ns != extent.end_ns || record.response_tid != extent.tid ||
+      record.more == UINT32_MAX) {
+    return false;
+  }
+  ++record.more;
+  record.more_request_bytes += open.bytes;
+  record.more_response_bytes += reply.bytes;
+  return true;
+}
+
+void Matcher::EndRun(RecordSink& sink) {
+  if (run_ == nullptr) return;
+  Record& record = std::exchange(run_, nullptr)->record;
   sink.OnRecord(record);
+  record.more = 0;
+  record.more_request_bytes = record.more_response_bytes = 0;
+}
+
+void Matcher::EndSegment(RecordSink& sink) {
+  EndRun(sink);
+  takes_runs_ = false;
 }
 
 void Matcher::OnTick(int64_t boot_ns, int64_t no_response_ns, RecordSink& sink) {

@@ -43,6 +43,10 @@ class Matcher {
   void OnCommand(const Command& command, const Extent& extent, RecordSink& sink);
   void OnReply(const Reply& reply, const Extent& extent, RecordSink& sink);
 
+  // Gives what OnReply() holds back to make a run of it, for a sink that takes runs. REQUIRES:
+  // called at the end of each response segment.
+  void EndSegment(RecordSink& sink);
+
   // Why bytes are missing: the caller of the codec accounts for what was lost on the way, the codec
   // itself for what was moved but not captured and for what it could not understand.
   enum class Loss : uint8_t { kGap, kUnseen };
@@ -93,16 +97,25 @@ class Matcher {
     std::string_view endpoint() const { return {name.data(), name_size}; }
   };
 
+  struct PreparedRecord;
+
+  // Where a command's record is prepared.
+  static PreparedRecord& Prepared(std::string_view endpoint, uint32_t arguments);
   static Open Describe(const Command& command, const Extent& extent);
   bool AwaitsReply(const Command& command, const Open& open);
   bool IsPush(const Reply& reply, const Extent& extent, RecordSink& sink);
   void Complete(const Reply& reply, const Extent& extent, RecordSink& sink);
   void EndLostReplies(RecordSink& sink);
+  void EndRun(RecordSink& sink);
+  // True if the request was added to the run.
+  bool JoinRun(const Open& open, const Reply& reply, const Extent& extent);
   void Emit(const Open& open, const Reply* reply, const Extent& extent, model::Outcome outcome,
             RecordSink& sink);
 
   RequestRing<Open> open_;
-  uint64_t overflow_ = 0;  // commands after those in open_ that it had no room for
+  PreparedRecord* run_ = nullptr;  // not given yet: the next request may join it
+  bool takes_runs_ = false;        // in this segment
+  uint64_t overflow_ = 0;          // commands after those in open_ that it had no room for
 
   bool in_response_ = false;  // the last segment was a response
   bool taken_over_ = false;

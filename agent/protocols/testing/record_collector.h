@@ -22,12 +22,14 @@ class RecordCollector : public RecordSink {
     unparsed_requests += requests;
   }
   void OnDropped(int64_t start_ns) override { dropped.push_back(start_ns); }
+  bool takes_runs() const override { return wants_runs; }
 
   // "endpoint -> status_code" of each record, in order.
   std::vector<std::string> Summaries() const;
   // DebugString of each record, in order.
   std::vector<std::string> Full() const;
 
+  bool wants_runs = false;
   std::vector<Record> records;
   uint64_t unparsed_bytes = 0;
   uint64_t unparsed_requests = 0;
