@@ -11,9 +11,10 @@ namespace {
 class CountingSink : public RecordSink {
  public:
   void OnRecord(const Record& record) override {
-    ++records;
+    records += record.requests();
     benchmark::DoNotOptimize(record.endpoint.data());
   }
+  bool takes_runs() const override { return true; }  // as the pipeline
   void OnUnparsed(uint64_t, uint64_t) override {}
 
   uint64_t records = 0;

@@ -48,22 +48,22 @@ bool CommandFramer::TakeWhole(std::span<const std::byte>& input, Command& comman
   uint32_t count = 0;
   if (at == end || *at++ != '*' || !TakeNumberLine(at, end, count)) return false;
   if (count == 0 || count > kMaxWords) return false;
-  Command found;
+  command.words = {};
   for (uint32_t i = 0; i < count; ++i) {
     uint32_t size = 0;
     if (at == end || *at++ != '$' || !TakeNumberLine(at, end, size)) return false;
     if (static_cast<uint64_t>(end - at) < uint64_t{size} + 2) return false;
     if (at[size] != '\r' || at[size + 1] != '\n') return false;
     if (i < Command::kWords) {
-      found.words[i] = {at, std::min<size_t>(size, Command::kWordBytes)};
-      if (i == 0) found.name_is_whole = size < Command::kWordBytes;
+      command.words[i] = {at, std::min<size_t>(size, Command::kWordBytes)};
+      if (i == 0) command.name_is_whole = size < Command::kWordBytes;
     }
     at += size + 2;
   }
-  found.arguments = count - 1;
-  found.bytes = static_cast<uint64_t>(at - begin);
-  command = found;
-  input = input.subspan(found.bytes);
+  command.words_are_whole = true;
+  command.arguments = count - 1;
+  command.bytes = static_cast<uint64_t>(at - begin);
+  input = input.subspan(command.bytes);
   return true;
 }
 

@@ -44,8 +44,8 @@ class CommandFramer {
   static constexpr uint32_t kMaxInlineBytes = 64 * 1024;  // as Redis
 
   // Takes one whole array of bulk strings from the front of `input` where bytes() is 0, without the
-  // steps of Next(): nearly every command comes so. False, and nothing done, if anything else is
-  // there. The views of `command` point into `input`.
+  // steps of Next(): nearly every command comes so. False, with `input` as it was and `command` of
+  // no meaning, if anything else is there. The views of `command` point into `input`.
   static bool TakeWhole(std::span<const std::byte>& input, Command& command);
 
   // Consumes from the front of `input`.

@@ -50,6 +50,16 @@ uint8_t AppendName(std::string_view word, char* to) {
   return static_cast<uint8_t>(word.size());
 }
 
+// Whether `upper` is what AppendName() makes of the command's name.
+bool IsName(const Command& command, std::string_view upper) {
+  const std::string_view name = command.words[0];
+  if (!command.name_is_whole || name.size() != upper.size()) return false;
+  for (size_t i = 0; i < name.size(); ++i) {
+    if (kNameBytes[static_cast<uint8_t>(name[i])] != upper[i]) return false;
+  }
+  return true;
+}
+
 uint32_t SaturatedSum(uint32_t a, uint64_t b) {
   return static_cast<uint32_t>(std::min<uint64_t>(a + b, UINT32_MAX));
 }
@@ -138,6 +148,16 @@ Matcher::Open Matcher::Describe(const Command& command, const Extent& extent) {
   open.tid = extent.tid;
   open.bytes = SaturatedSum(0, command.bytes);
   open.arguments = command.arguments;
+  if (!open_.empty() && IsName(command, open_.back().endpoint())) {
+    // One of a pipeline of its like: what the name means need not be looked up again.
+    const Open& before = open_.back();
+    if (before.kind != CommandKind::kContainer && before.kind != CommandKind::kClient) {
+      open.kind = before.kind;
+      open.name_size = before.name_size;
+      open.name = before.name;
+      return open;
+    }
+  }
   if (command.name_is_whole) open.name_size = AppendName(command.words[0], open.name.data());
   if (open.name_size == 0) {
     open.name_size = kOther.size();

@@ -101,7 +101,7 @@ class Matcher {
 
   // Where a command's record is prepared.
   static PreparedRecord& Prepared(std::string_view endpoint, uint32_t arguments);
-  static Open Describe(const Command& command, const Extent& extent);
+  Open Describe(const Command& command, const Extent& extent);
   bool AwaitsReply(const Command& command, const Open& open);
   bool IsPush(const Reply& reply, const Extent& extent, RecordSink& sink);
   void Complete(const Reply& reply, const Extent& extent, RecordSink& sink);
