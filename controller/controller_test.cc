@@ -15,10 +15,12 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/rpc_status.h"
+#include "base/testing/fake_clock.h"
 #include "base/testing/status_matchers.h"
 #include "base/testing/temp_dir.h"
 #include "controller/testing/fake_agent.h"
 #include "kindling/v1/query.grpc.pb.h"
+#include "model/records.h"
 
 namespace kindling::controller {
 namespace {
@@ -359,6 +361,146 @@ TEST_F(ControllerTest, AFilterSelectsEdgesByResolvedName) {
   ASSERT_EQ(answer.edges_size(), 1);
   EXPECT_EQ(answer.edges(0).request_count(), 3);
   EXPECT_EQ(answer.completeness().captured(), 3);
+}
+
+TEST_F(ControllerTest, LossesThatAreNoRequestsLowerTheFraction) {
+  BatchBuilder batch(kEpoch, 1, start_ns_);
+  batch.Edge(1, batch.Party("curl", "a", "10.0.0.1", 0), batch.Party("", "", "10.0.0.2", 80), 95);
+  batch.Loss(static_cast<uint32_t>(model::LossStage::kCap), "a", "", 0, 5);
+  batch.Process("a", "curl");
+  Deliver("a", batch.batch());
+  const v1::Completeness edges = Edges().completeness();
+  EXPECT_EQ(edges.captured(), 95);
+  EXPECT_EQ(edges.lost(), 0);
+  EXPECT_EQ(edges.lost_other(), 5);
+  EXPECT_EQ(edges.fraction(), 0.95);
+  v1::ListProcessesResponse processes;
+  grpc::ClientContext context;
+  ASSERT_OK(base::FromRpcStatus(query_->ListProcesses(&context, {}, &processes)));
+  EXPECT_EQ(processes.completeness().captured(), 1);
+  EXPECT_EQ(processes.completeness().lost_other(), 5);
+  EXPECT_LT(processes.completeness().fraction(), 1);
+}
+
+TEST_F(ControllerTest, ADifferenceThatNobodyCountedLowersTheFraction) {
+  BatchBuilder batch(kEpoch, 1, start_ns_);
+  const uint32_t curl = batch.Party("curl", "a", "10.0.0.1", 0);
+  const uint32_t nginx = batch.Party("nginx:80", "a", "10.0.0.1", 80);
+  batch.Edge(1, curl, nginx, 90);
+  batch.Edge(2, curl, nginx, 80);
+  Deliver("a", batch.batch());
+  v1::ListEdgesRequest request;
+  request.mutable_time()->set_start_ns(start_ns_ - 600 * kSecondNs);
+  v1::ListEdgesResponse answer;
+  grpc::ClientContext context;
+  ASSERT_OK(base::FromRpcStatus(query_->ListEdges(&context, request, &answer)));
+  EXPECT_EQ(answer.completeness().captured(), 90);
+  EXPECT_EQ(answer.completeness().lost_other(), 10);
+  EXPECT_EQ(answer.completeness().fraction(), 0.9);
+  EXPECT_EQ(answer.completeness().notes_size(), 1);
+}
+
+TEST_F(ControllerTest, CompletenessIsOfWhatTheFilterMayConcern) {
+  BatchBuilder batch(kEpoch, 1, start_ns_);
+  const uint32_t curl = batch.Party("curl", "a", "10.0.0.1", 0);
+  const uint32_t nginx = batch.Party("nginx:80", "a", "10.0.0.1", 80);
+  const uint32_t cron = batch.Party("cron", "b", "10.0.0.9", 0);
+  const uint32_t redis = batch.Party("redis:6379", "b", "10.0.0.9", 6379);
+  batch.Edge(2, curl, nginx, 90);
+  batch.Edge(2, cron, redis, 50);
+  batch.LostOfEdge(2, cron, redis, 50);
+  batch.Loss(static_cast<uint32_t>(model::LossStage::kKernelRing), "b", "", 0, 100);
+  batch.Loss(static_cast<uint32_t>(model::LossStage::kCap), "b", "cron", 0, 4);
+  batch.Span(1, curl, nginx, 0, 1000);
+  batch.Span(2, cron, redis, 0, 1000);
+  Deliver("a", batch.batch());
+  const auto spans = [&](const std::string& filter) {
+    v1::ListSpansRequest request;
+    request.set_filter(filter);
+    return Spans(request).completeness();
+  };
+  for (const std::string filter : {"service=\"nginx:80\"", "service=\"nginx:80\" pid>0"}) {
+    SCOPED_TRACE(filter);
+    EXPECT_EQ(spans(filter).captured(), 90);
+    EXPECT_EQ(spans(filter).lost(), 0);
+    EXPECT_EQ(spans(filter).lost_other(), 0);
+    EXPECT_EQ(spans(filter).fraction(), 1);
+  }
+  EXPECT_EQ(spans("service=\"redis:6379\"").captured(), 50);
+  EXPECT_EQ(spans("service=\"redis:6379\"").lost(), 50);
+  EXPECT_EQ(spans("service=\"redis:6379\"").lost_other(), 4);
+  EXPECT_EQ(spans("").fraction(), 140.0 / 194);
+  // What was lost may have failed.
+  const v1::Completeness failed = Edges("server=\"redis:6379\" status=error").completeness();
+  EXPECT_EQ(failed.lost(), 50);
+  EXPECT_EQ(failed.fraction(), 0);
+  EXPECT_EQ(Edges("server=\"nginx:80\" status=error").completeness().fraction(), 1);
+}
+
+TEST_F(ControllerTest, RatesAreOverTheTimeThatWasWatched) {
+  const auto epoch = static_cast<uint64_t>(start_ns_);
+  BatchBuilder batch(epoch, 1, start_ns_ + 560 * kSecondNs);
+  batch.Edge(1, batch.Party("curl", "a", "10.0.0.1", 0), batch.Party("", "", "10.0.0.2", 80), 600);
+  FakeAgent agent(controller_->address());
+  ASSERT_OK(agent.Connect(FakeAgent::HelloOf("a", epoch)));
+  ASSERT_TRUE(agent.Send(batch.batch()));
+  ASSERT_OK(agent.AwaitAck(epoch, 1));
+  // Of an hour the agent has watched ten minutes; the newest windows are on their way.
+  v1::ListEdgesRequest edges_request;
+  edges_request.mutable_time()->set_start_ns(start_ns_ - 3000 * kSecondNs);
+  edges_request.mutable_time()->set_end_ns(start_ns_ + 600 * kSecondNs);
+  v1::ListEdgesResponse edges;
+  {
+    grpc::ClientContext context;
+    ASSERT_OK(base::FromRpcStatus(query_->ListEdges(&context, edges_request, &edges)));
+  }
+  EXPECT_EQ(edges.covered().start_ns(), start_ns_);
+  EXPECT_EQ(edges.covered().end_ns(), start_ns_ + 570 * kSecondNs);
+  v1::ListServicesRequest request;
+  *request.mutable_time() = edges_request.time();
+  v1::ListServicesResponse services;
+  grpc::ClientContext context;
+  ASSERT_OK(base::FromRpcStatus(query_->ListServices(&context, request, &services)));
+  ASSERT_EQ(services.services_size(), 2);
+  EXPECT_NEAR(services.services(0).requests_per_second(), 600.0 / 570, 1e-9);
+}
+
+TEST_F(ControllerTest, ASilentAgentMakesAnswersPartial) {
+  base::FakeClock clock(kSecondNs, start_ns_);
+  ControllerOptions options = Options();
+  options.data_directory = dir_.File("quiet");
+  auto quiet = Controller::Start(options, clock);
+  ASSERT_OK(quiet);
+  const auto query = v1::QueryService::NewStub(
+      grpc::CreateChannel((*quiet)->address(), grpc::InsecureChannelCredentials()));
+  FakeAgent agent((*quiet)->address());
+  ASSERT_OK(agent.Connect(FakeAgent::HelloOf("a", kEpoch)));
+  BatchBuilder batch(kEpoch, 1, start_ns_);
+  batch.Edge(1, batch.Party("curl", "host-of-a", "10.0.0.1", 0),
+             batch.Party("", "", "10.0.0.2", 80), 9);
+  batch.Span(1, 0, 1, 0, 1000);
+  ASSERT_TRUE(agent.Send(batch.batch()));
+  ASSERT_OK(agent.AwaitAck(kEpoch, 1));
+  const auto ask = [&] {
+    v1::ListEdgesRequest request;
+    request.mutable_time()->set_start_ns(start_ns_ - kSecondNs);
+    v1::ListEdgesResponse response;
+    grpc::ClientContext context;
+    EXPECT_OK(base::FromRpcStatus(query->ListEdges(&context, request, &response)));
+    return response.completeness();
+  };
+  clock.Advance(kSecondNs);
+  EXPECT_EQ(ask().fraction(), 1);
+  clock.Advance(60 * kSecondNs);
+  const v1::Completeness silent = ask();
+  EXPECT_EQ(silent.fraction(), 0.9);
+  ASSERT_EQ(silent.by_stage_size(), 1);
+  EXPECT_EQ(silent.by_stage(0).stage(), "agent_silent");
+  EXPECT_EQ(silent.by_stage(0).host(), "host-of-a");
+  v1::ListProcessesResponse processes;
+  grpc::ClientContext context;
+  ASSERT_OK(base::FromRpcStatus(query->ListProcesses(&context, {}, &processes)));
+  EXPECT_EQ(processes.completeness().fraction(), 0);
 }
 
 TEST_F(ControllerTest, AgentsAreListedWithTheirHealth) {

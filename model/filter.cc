@@ -102,6 +102,35 @@ bool Matches(const FilterNode& node, const FieldSource& record) {
   return false;
 }
 
+enum class Truth : uint8_t { kNo, kMaybe, kYes };
+
+Truth Not(Truth truth) {
+  return truth == Truth::kMaybe ? truth : truth == Truth::kYes ? Truth::kNo : Truth::kYes;
+}
+
+// Matches() where some fields are not known.
+Truth MayMatch(const FilterNode& node, const FieldSource& record,
+               const std::function<bool(FilterField)>& is_known) {
+  switch (node.kind) {
+    case FilterNode::Kind::kAnd:
+    case FilterNode::Kind::kOr: {
+      const bool is_and = node.kind == FilterNode::Kind::kAnd;
+      Truth truth = is_and ? Truth::kYes : Truth::kNo;
+      for (const FilterNode& child : node.children) {
+        const Truth of_child = MayMatch(child, record, is_known);
+        truth = is_and ? std::min(truth, of_child) : std::max(truth, of_child);
+      }
+      return truth;
+    }
+    case FilterNode::Kind::kNot:
+      return Not(MayMatch(node.children.front(), record, is_known));
+    case FilterNode::Kind::kTerm:
+      if (!is_known(node.term.field)) return Truth::kMaybe;
+      return Matches(node, record) ? Truth::kYes : Truth::kNo;
+  }
+  return Truth::kNo;
+}
+
 std::string Quoted(const std::string& text) {
   std::string quoted = "\"";
   for (const char c : text) {
@@ -154,6 +183,11 @@ absl::StatusOr<Filter> Filter::Parse(std::string_view text, std::optional<Record
 
 bool Filter::Matches(const FieldSource& record) const {
   return root_ == nullptr || model::Matches(*root_, record);
+}
+
+bool Filter::MayMatch(const FieldSource& record,
+                      const std::function<bool(FilterField)>& is_known) const {
+  return root_ == nullptr || model::MayMatch(*root_, record, is_known) != Truth::kNo;
 }
 
 bool Filter::matches_all() const { return root_ == nullptr; }

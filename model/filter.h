@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,6 +73,9 @@ class Filter {
 
   // A record that lacks a field matches != and !~ on it and ="", and nothing else.
   bool Matches(const FieldSource& record) const;
+
+  // Whether a record could match of which only those fields are known that `is_known` accepts.
+  bool MayMatch(const FieldSource& record, const std::function<bool(FilterField)>& is_known) const;
 
   // True when it matches everything, being empty.
   bool matches_all() const;

@@ -51,6 +51,25 @@ std::string ErrorOf(const std::string& text, std::optional<RecordKind> kind = st
   return std::string(filter.status().message());
 }
 
+TEST(Filter, WithoutSomeFieldsARecordMayMatch) {
+  const Span span = SlowQuery();
+  const auto may_match = [&](const std::string& text) {
+    const absl::StatusOr<Filter> filter = Filter::Parse(text, RecordKind::kSpan);
+    EXPECT_OK(filter) << text;
+    return filter->MayMatch(SpanFields(span, {"shop:8080", "mariadbd:3306", "host-a", "host-b"}),
+                            [](FilterField field) { return field != FilterField::kPid; });
+  };
+  EXPECT_TRUE(may_match(""));
+  EXPECT_TRUE(may_match("pid=1"));
+  EXPECT_TRUE(may_match("pid!=1"));
+  EXPECT_TRUE(may_match("not pid=1"));
+  EXPECT_TRUE(may_match("pid=1 protocol=mysql"));
+  EXPECT_FALSE(may_match("pid=1 protocol=http"));
+  EXPECT_TRUE(may_match("pid=1 or protocol=http"));
+  EXPECT_FALSE(may_match("not (pid=1 or protocol=mysql)"));
+  EXPECT_TRUE(may_match("not (pid=1 protocol=mysql)"));
+}
+
 TEST(Filter, EmptyMatchesEverything) {
   EXPECT_TRUE(MatchesQuery(""));
   EXPECT_TRUE(MatchesQuery("  \t\n"));

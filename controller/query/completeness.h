@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -19,17 +20,26 @@ class Completeness;
 
 namespace kindling::controller {
 
-// Adds up how much of what happened an answer is made of.
+// Adds up how much of what happened an answer is made of; api/kindling/v1/query.proto says what the
+// result means.
 class CompletenessSum {
  public:
-  // Requests of the edges in the answer, and what is known to be missing from them.
-  void AddEdges(const std::vector<MapEdge>& edges);
-  // What could not be attributed to an edge.
+  // Requests of the edges in the answer.
+  void AddCaptured(const std::vector<MapEdge>& edges);
+  // Records of an answer that is not made of requests.
+  void AddCaptured(uint64_t records) { captured_ += records; }
+
+  // What is known to be missing from edges that the answer is about, or may be.
+  void AddMissing(const std::vector<MapEdge>& edges);
+  // What could not be attributed to an edge, for an answer made of requests.
   void AddLoss(const model::Loss& loss);
+  // The same for one made of process events: lost requests are none of its concern.
+  void AddProcessLoss(const model::Loss& loss);
   // Blocks that could not be read.
   void AddReport(const storage::ScanReport& report);
-  // Agents that fell silent before the end of the range.
-  void AddAgents(const std::vector<AgentInfo>& agents, const Range& range);
+  // Agents that fell silent before the end of the range, of hosts that `concerns` accepts.
+  void AddAgents(const std::vector<AgentInfo>& agents, const Range& range,
+                 const std::function<bool(const std::string& host)>& concerns);
 
   void WriteTo(v1::Completeness* out) const;
 
@@ -39,8 +49,14 @@ class CompletenessSum {
     uint64_t events = 0;
     uint64_t bytes = 0;
   };
+  Sum& StageOf(const model::Loss& loss) {
+    return by_stage_[{std::string(Name(loss.stage)), loss.host}];
+  }
+
   uint64_t captured_ = 0;
   uint64_t lost_ = 0;
+  uint64_t lost_other_ = 0;
+  bool is_missing_some_ = false;                                 // of which nobody can say how many
   std::map<std::pair<std::string, std::string>, Sum> by_stage_;  // stage, host
   std::vector<std::string> notes_;
 };

@@ -1,5 +1,6 @@
 #include "controller/query/edge_queries.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -8,10 +9,8 @@
 
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
-#include "controller/query/completeness.h"
-#include "controller/topology/service_map.h"
 #include "kindling/v1/query.pb.h"
-#include "model/filter.h"
+#include "model/filter_field.h"
 #include "model/record_fields.h"
 
 namespace kindling::controller {
@@ -62,13 +61,47 @@ void WriteEdge(const MapEdge& edge, v1::Edge* out) {
   for (const std::string& note : edge.notes) out->add_notes(note);
 }
 
+model::EndNames NamesOf(const EdgeGroup& group) {
+  return {.client = group.client.name,
+          .server = group.server.name,
+          .client_host = group.client.host,
+          .server_host = group.server.host};
+}
+
 bool Matches(const model::Filter& filter, const EdgeGroup& group) {
-  if (filter.matches_all()) return true;
-  const model::EndNames names{.client = group.client.name,
-                              .server = group.server.name,
-                              .client_host = group.client.host,
-                              .server_host = group.server.host};
-  return filter.Matches(model::EdgeFields(group.sum, names));
+  return filter.matches_all() || filter.Matches(model::EdgeFields(group.sum, NamesOf(group)));
+}
+
+// `has_kind` false: the ends only are known, not what passed between them.
+bool MayMatch(const model::Filter& filter, model::RecordKind kind, const EdgeGroup& group,
+              bool has_kind) {
+  const auto is_known = [&](model::FilterField field) {
+    switch (field) {
+      case model::FilterField::kService:
+      case model::FilterField::kClient:
+      case model::FilterField::kServer:
+      case model::FilterField::kHost:
+      case model::FilterField::kAddress:
+      case model::FilterField::kProtocol:
+      case model::FilterField::kTransport:
+      case model::FilterField::kSide:
+        return true;
+      case model::FilterField::kEndpoint:
+      case model::FilterField::kStatus:
+      case model::FilterField::kCode:
+      case model::FilterField::kOutcome:
+        return has_kind;
+      default:
+        return has_kind && kind == model::RecordKind::kEdge;
+    }
+  };
+  return filter.MayMatch(model::EdgeFields(group.sum, NamesOf(group)), is_known);
+}
+
+// Whether what a group counts, or lost, may be of the records that the filter selects.
+bool MayConcern(const model::Filter& filter, model::RecordKind kind, const EdgeGroup& group) {
+  // Rows of a whole edge, where losses are counted, have no endpoint and no status.
+  return MayMatch(filter, kind, group, group.sum.outcome != model::Outcome::kUnset);
 }
 
 // The edges that a question is about, and how complete they are.
@@ -76,7 +109,23 @@ struct Answer {
   std::vector<MapEdge> edges;
   CompletenessSum completeness;
   Range range;
+  Range covered;
 };
+
+// The part of `range` that was watched and told of.
+Range CoveredBy(const Flows& flows, const std::vector<AgentInfo>& agents, const Range& range) {
+  // Windows come a moment after their end; without any for longer nothing happened.
+  constexpr int64_t kLatestNs = int64_t{30} * 1'000'000'000;
+  int64_t start_ns = flows.first_ns() == 0 ? range.end_ns : flows.first_ns();
+  for (const AgentInfo& agent : agents) {
+    if (agent.replay || agent.last_seen_ns < range.start_ns) continue;
+    start_ns = std::min(start_ns, static_cast<int64_t>(agent.boot_epoch));
+  }
+  start_ns = std::clamp(start_ns, range.start_ns, range.end_ns);
+  const int64_t end_ns =
+      std::clamp(std::max(flows.last_ns(), range.end_ns - kLatestNs), start_ns, range.end_ns);
+  return end_ns > start_ns ? Range{start_ns, end_ns} : range;
+}
 
 absl::StatusOr<Answer> AnswerFor(const QueryContext& context, const v1::TimeRange& time,
                                  const std::string& filter_text, bool by_endpoint) {
@@ -94,22 +143,9 @@ absl::StatusOr<Answer> AnswerFor(const QueryContext& context, const v1::TimeRang
                         answer.edges.size(), kMaxRows));
   }
 
-  std::set<std::string> names;
-  std::set<std::string> hosts;
-  for (const MapEdge& edge : answer.edges) {
-    names.insert({edge.client, edge.server});
-    hosts.insert(edge.client_hosts.begin(), edge.client_hosts.end());
-    hosts.insert(edge.server_hosts.begin(), edge.server_hosts.end());
-  }
-  answer.completeness.AddEdges(answer.edges);
-  for (const model::Loss& loss : loaded.losses) {
-    // What was lost on a host without a name may have been any of its workloads'.
-    const bool concerned =
-        loss.workload.empty() ? hosts.contains(loss.host) : names.contains(loss.workload);
-    if (filter->matches_all() || concerned) answer.completeness.AddLoss(loss);
-  }
-  answer.completeness.AddReport(loaded.report);
-  answer.completeness.AddAgents(context.sources.registry.List(), answer.range);
+  answer.covered = CoveredBy(loaded.groups->flows(), context.sources.registry.List(), answer.range);
+  answer.completeness.AddCaptured(answer.edges);
+  AddMissing(context, loaded, *filter, model::RecordKind::kEdge, answer.range, answer.completeness);
   return answer;
 }
 
@@ -143,15 +179,15 @@ absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& 
               }));
   loaded.groups->Finish();
   if (loaded.groups->wants_rows_again()) {
-    RETURN_IF_ERROR(
-        ScanFor(context, {.start_ns = range.start_ns, .end_ns = range.end_ns, .edges = true},
-                [&](const model::Batch& block) {
-                  for (const model::EdgeStats& row : block.edges) {
-                    RETURN_IF_ERROR(loaded.groups->AddAgain(row));
-                  }
-                  return absl::OkStatus();
-                })
-            .status());
+    RETURN_IF_ERROR(ScanFor(context,
+                            {.start_ns = range.start_ns, .end_ns = range.end_ns, .edges = true},
+                            [&](const model::Batch& block) {
+                              for (const model::EdgeStats& row : block.edges) {
+                                RETURN_IF_ERROR(loaded.groups->AddAgain(row));
+                              }
+                              return absl::OkStatus();
+                            })
+                        .status());
     loaded.groups->FinishAgain();
   }
   for (auto& [key, sum] : losses) {
@@ -164,12 +200,45 @@ absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& 
   return loaded;
 }
 
+std::vector<MapEdge> AddMissing(const QueryContext& context, const LoadedEdges& loaded,
+                                const model::Filter& filter, model::RecordKind kind,
+                                const Range& range, CompletenessSum& completeness) {
+  std::vector<MapEdge> edges = BuildEdges(*loaded.groups, false, [&](const EdgeGroup& group) {
+    return MayConcern(filter, kind, group);
+  });
+  // Of those that it asks for by their ends, whatever else it asks.
+  std::set<std::string> names;
+  std::set<std::string> hosts;
+  for (const EdgeGroup& group : loaded.groups->groups()) {
+    if (!MayMatch(filter, kind, group, false)) continue;
+    names.insert({group.client.name, group.server.name});
+    hosts.insert({group.client.host, group.server.host});
+  }
+  hosts.erase("");
+  completeness.AddMissing(edges);
+  // Where nothing was seen of what is asked for, it may have been anywhere.
+  const bool is_anywhere = filter.matches_all() || hosts.empty();
+  for (const model::Loss& loss : loaded.losses) {
+    // What was lost on a host without a name may have been any of its workloads'.
+    const bool concerns =
+        loss.workload.empty() ? hosts.contains(loss.host) : names.contains(loss.workload);
+    if (is_anywhere || concerns) completeness.AddLoss(loss);
+  }
+  completeness.AddReport(loaded.report);
+  completeness.AddAgents(context.sources.registry.List(), range, [&](const std::string& host) {
+    return is_anywhere || hosts.contains(host) || loaded.addresses->RunsAny(host, names);
+  });
+  return edges;
+}
+
 absl::Status ListEdges(const QueryContext& context, const v1::ListEdgesRequest& request,
                        v1::ListEdgesResponse* response) {
   ASSIGN_OR_RETURN(const Answer answer,
                    AnswerFor(context, request.time(), request.filter(), request.by_endpoint()));
   for (const MapEdge& edge : answer.edges) WriteEdge(edge, response->add_edges());
   answer.completeness.WriteTo(response->mutable_completeness());
+  response->mutable_covered()->set_start_ns(answer.covered.start_ns);
+  response->mutable_covered()->set_end_ns(answer.covered.end_ns);
   return absl::OkStatus();
 }
 
@@ -177,7 +246,7 @@ absl::Status ListServices(const QueryContext& context, const v1::ListServicesReq
                           v1::ListServicesResponse* response) {
   ASSIGN_OR_RETURN(const Answer answer,
                    AnswerFor(context, request.time(), request.filter(), false));
-  const double seconds = answer.range.seconds();
+  const double seconds = answer.covered.seconds();
   for (const MapService& service : BuildServices(answer.edges)) {
     v1::Service* out = response->add_services();
     out->set_name(service.name);

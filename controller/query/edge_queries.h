@@ -5,8 +5,11 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "controller/query/completeness.h"
 #include "controller/query/query_context.h"
 #include "controller/topology/edge_groups.h"
+#include "controller/topology/service_map.h"
+#include "model/filter.h"
 #include "model/records.h"
 #include "storage/store.h"
 
@@ -27,6 +30,13 @@ struct LoadedEdges {
   storage::ScanReport report;
 };
 absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& range);
+
+// What is missing from an answer about the records that `filter` selects, of one tenant's edges:
+// losses, damage, silent agents. `kind` is what the answer is made of.
+// Returns the edges that the answer may concern.
+std::vector<MapEdge> AddMissing(const QueryContext& context, const LoadedEdges& loaded,
+                                const model::Filter& filter, model::RecordKind kind,
+                                const Range& range, CompletenessSum& completeness);
 
 absl::Status ListEdges(const QueryContext& context, const v1::ListEdgesRequest& request,
                        v1::ListEdgesResponse* response);

@@ -1,6 +1,7 @@
 #include "controller/query/host_queries.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -48,31 +49,44 @@ absl::Status ListProcesses(const QueryContext& context, const v1::ListProcessesR
   if (!filter.ok()) return FilterFault(filter.status());
   ASSIGN_OR_RETURN(const Range range, ResolveRange(context, request.time()));
   std::vector<model::ProcessEvent> events;
+  std::vector<model::Loss> losses;
+  std::set<std::string> hosts;
   ASSIGN_OR_RETURN(
       const storage::ScanReport report,
-      ScanFor(context, {.start_ns = range.start_ns, .end_ns = range.end_ns, .processes = true},
-              [&](const model::Batch& block) {
-                for (const model::ProcessEvent& event : block.processes) {
-                  if (!filter->Matches(model::ProcessFields(event))) continue;
-                  if (events.size() == kMaxEvents) {
-                    return absl::ResourceExhaustedError(absl::StrFormat(
-                        "more than %d process events: ask for less time, or with a filter",
-                        kMaxEvents));
-                  }
-                  events.push_back(event);
-                }
-                return absl::OkStatus();
-              }));
+      ScanFor(
+          context,
+          {.start_ns = range.start_ns, .end_ns = range.end_ns, .processes = true, .losses = true},
+          [&](const model::Batch& block) {
+            losses.insert(losses.end(), block.losses.begin(), block.losses.end());
+            for (const model::ProcessEvent& event : block.processes) {
+              if (!filter->Matches(model::ProcessFields(event))) continue;
+              if (events.size() == kMaxEvents) {
+                return absl::ResourceExhaustedError(absl::StrFormat(
+                    "more than %d process events: ask for less time, or with a filter",
+                    kMaxEvents));
+              }
+              events.push_back(event);
+              hosts.insert(event.host);
+            }
+            return absl::OkStatus();
+          }));
   std::sort(events.begin(), events.end(),
             [](const model::ProcessEvent& a, const model::ProcessEvent& b) {
               return std::tie(a.time_ns, a.host, a.pid, a.kind) <
                      std::tie(b.time_ns, b.host, b.pid, b.kind);
             });
   for (const model::ProcessEvent& event : events) WriteEvent(event, response->add_events());
-  // Processes are no requests: captured and lost stay 0, and what is missing is said in notes.
+  // Where nothing was seen of what is asked for, it may have been anywhere.
+  const auto concerns = [&](const std::string& host) {
+    return filter->matches_all() || hosts.empty() || hosts.contains(host);
+  };
   CompletenessSum completeness;
+  completeness.AddCaptured(events.size());
+  for (const model::Loss& loss : losses) {
+    if (concerns(loss.host)) completeness.AddProcessLoss(loss);
+  }
   completeness.AddReport(report);
-  completeness.AddAgents(context.sources.registry.List(), range);
+  completeness.AddAgents(context.sources.registry.List(), range, concerns);
   completeness.WriteTo(response->mutable_completeness());
   return absl::OkStatus();
 }

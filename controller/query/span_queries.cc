@@ -151,10 +151,8 @@ absl::Status ListSpans(const QueryContext& context, const v1::ListSpansRequest& 
   response->set_next_page_token(next_token);
   response->set_sampled(sampled);
 
-  completeness.AddEdges(BuildEdges(*loaded.groups, false, [](const EdgeGroup&) { return true; }));
-  for (const model::Loss& loss : loaded.losses) completeness.AddLoss(loss);
-  completeness.AddReport(loaded.report);
-  completeness.AddAgents(context.sources.registry.List(), range);
+  completeness.AddCaptured(
+      AddMissing(context, loaded, *filter, model::RecordKind::kSpan, range, completeness));
   completeness.WriteTo(response->mutable_completeness());
   return absl::OkStatus();
 }

@@ -138,12 +138,43 @@ class BatchBuilder {
     c->add_outcome(1);
     c->add_status_code(Text("200"));
     c->add_count(count);
+    c->add_lost(0);
     c->add_latency_offset(318);
     c->add_latency_bucket_count(1);
     c->add_latency_buckets(count);
     c->add_latency_sum_ns(count * 1'000'000);
     c->add_latency_min_ns(1'000'000);
     c->add_latency_max_ns(1'000'000);
+  }
+  // Requests of the edge that were lost before they were counted.
+  void LostOfEdge(uint32_t observer, uint32_t client, uint32_t server, uint64_t lost) {
+    Edge(observer, client, server, 0);
+    v1::EdgeColumns* c = batch_.mutable_edges();
+    const int row = c->lost_size() - 1;
+    c->set_endpoint(row, 0);
+    c->set_status_code(row, 0);
+    c->set_outcome(row, 0);
+    c->set_lost(row, lost);
+  }
+  // `stage` is a number of model::LossStage.
+  void Loss(uint32_t stage, const std::string& host, const std::string& workload, uint64_t requests,
+            uint64_t events) {
+    v1::LossColumns* c = batch_.mutable_losses();
+    c->add_time_delta_ns(0);
+    c->add_stage(stage);
+    c->add_host(Text(host));
+    c->add_workload(workload.empty() ? 0 : Text(workload));
+    c->add_requests(requests);
+    c->add_events(events);
+    c->add_bytes(0);
+  }
+  void Process(const std::string& host, const std::string& workload) {
+    v1::ProcessColumns* c = batch_.mutable_processes();
+    c->add_time_delta_ns(0);
+    c->add_kind(1);
+    c->add_host(Text(host));
+    c->add_workload(Text(workload));
+    c->add_pid(7);
   }
   void Binding(const std::string& address, uint32_t port, const std::string& workload,
                const std::string& host) {

@@ -39,6 +39,8 @@ void Subtract(const model::EdgeStats& made, uint64_t count, model::EdgeStats& se
   seen.received_bytes = Less(seen.received_bytes, made.received_bytes);
   seen.connections = Less(seen.connections, made.connections);
   seen.connect_failures = Less(seen.connect_failures, made.connect_failures);
+  seen.connect_count = Less(seen.connect_count, made.connect_count);
+  seen.connect_sum_ns = Less(seen.connect_sum_ns, made.connect_sum_ns);
   seen.latency = {};
   seen.blame = {};
 }

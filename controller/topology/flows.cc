@@ -42,6 +42,9 @@ void Flows::Add(const model::EdgeStats& row, const EndName& client, const std::s
                 bool is_remote) {
   const bool is_server = row.observer == model::Side::kServer;
   const std::string& host = is_server ? row.server.host : row.client.host;
+  const int64_t window_ns = std::max<int64_t>(row.window_ns, 0);
+  if (first_ns_ == 0 || row.window_start_ns < first_ns_) first_ns_ = row.window_start_ns;
+  last_ns_ = std::max(last_ns_, row.window_start_ns + window_ns);
   int64_t& reported_ns = reported_ns_[host];
   reported_ns = std::max(reported_ns, row.window_start_ns);
   // Of a protocol that is not parsed the connections are what can be compared.
@@ -63,7 +66,6 @@ void Flows::Add(const model::EdgeStats& row, const EndName& client, const std::s
   tally.lost += row.lost;
   flow.count += count;
   flow.lost += row.lost;
-  const int64_t window_ns = std::max<int64_t>(row.window_ns, 0);
   const bool is_latest = row.window_start_ns + window_ns > end_ns_ - kRaggedEndNs;
   if (is_latest) flow.latest[row.window_start_ns] += count;
   if (is_latest || row.window_start_ns < start_ns_ + window_ns) flow.ragged += count;

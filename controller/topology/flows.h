@@ -76,6 +76,10 @@ class Flows {
   bool has_mixed() const { return has_mixed_; }
 
   uint32_t SlotOf(int64_t window_start_ns) const;
+  // From the beginning of the first window that anybody told of to the end of the last; 0 without
+  // any.
+  int64_t first_ns() const { return first_ns_; }
+  int64_t last_ns() const { return last_ns_; }
 
  private:
   struct Flow {
@@ -123,6 +127,8 @@ class Flows {
   std::map<OriginKey, std::vector<Flow*>> callers_of_;
   std::map<PairKey, Verdict> verdicts_;
   bool has_mixed_ = false;
+  int64_t first_ns_ = 0;
+  int64_t last_ns_ = 0;
 };
 
 }  // namespace kindling::controller

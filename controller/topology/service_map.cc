@@ -201,7 +201,13 @@ std::vector<MapEdge> BuildEdges(const EdgeGroups& groups, bool by_endpoint,
   if (!by_endpoint) {
     for (const Flows::Origin* origin : groups.flows().origins()) CompareShared(*origin, edges);
   }
-  if (by_endpoint) DropConnectionRows(edges);
+  if (by_endpoint) {
+    // What one side calls otherwise than the side that stands is in that side's rows already.
+    std::erase_if(edges, [](const MapEdge& edge) {
+      return !edge.counted().present && edge.client_view.connect_failures == 0;
+    });
+    DropConnectionRows(edges);
+  }
   return edges;
 }
 

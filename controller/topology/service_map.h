@@ -71,7 +71,8 @@ using GroupPredicate = std::function<bool(const EdgeGroup&)>;
 
 // One edge per client, server, protocol and transport (and per endpoint and status), from the
 // groups that `wanted` accepts; sorted by name. The two sides' views are kept apart and compared,
-// never added. They are compared by all their requests, also where `wanted` leaves some out.
+// never added. They are compared by all their requests, also where `wanted` leaves some out. With
+// endpoints, a row has the endpoint and the status that the view that stands gave them.
 std::vector<MapEdge> BuildEdges(const EdgeGroups& groups, bool by_endpoint,
                                 const GroupPredicate& wanted);
 
