@@ -1,4 +1,9 @@
-// kill -9 in the middle of appends: every batch that was acknowledged is there, once.
+// A store is killed, loses power and meets faults again and again, and has every acknowledged
+// record once.
+//
+//   KINDLING_CRASH_ROUNDS  how often, 300 if not set
+//   KINDLING_CRASH_SEED    of the first store; a failure says with which it comes again
+//   KINDLING_CRASH_KEEP    set: the directory of a failure stays
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -7,84 +12,148 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <map>
+#include <cstdlib>
+#include <cstring>
+#include <random>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_format.h"
+#include "base/read_file.h"
 #include "base/testing/status_matchers.h"
 #include "base/testing/temp_dir.h"
-#include "storage/rocks_store.h"
+#include "storage/testing/crash_oracle.h"
+#include "storage/testing/crash_round.h"
+#include "storage/testing/fault_journal.h"
 
 namespace kindling::storage {
 namespace {
 
-constexpr int kThreads = 3;
-constexpr int kRounds = 5;
+// Of one store, before the next one begins anew.
+constexpr int kRoundsOfALife = 10;
 
-// Runs append_loop until it has acknowledged `batches` batches, then kills it. Adds what was
-// acknowledged, also while it was being killed, to `acked`.
-void AppendAndKill(const std::string& directory, int batches, std::map<int, uint64_t>& acked) {
-  int pipe_fds[2];
-  ASSERT_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
-  const std::string threads = absl::StrFormat("%d", kThreads);
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    dup2(pipe_fds[1], STDOUT_FILENO);
-    execl("storage/testing/append_loop", "append_loop", directory.c_str(), threads.c_str(),
-          nullptr);
-    _exit(127);
-  }
-  close(pipe_fds[1]);
-  FILE* lines = fdopen(pipe_fds[0], "r");
-  char line[64];
-  int seen = 0;
-  while (std::fgets(line, sizeof(line), lines) != nullptr) {
-    int thread = 0;
-    unsigned long long sequence = 0;
-    ASSERT_EQ(std::sscanf(line, "%d %llu", &thread, &sequence), 2) << line;
-    acked[thread] = std::max<uint64_t>(acked[thread], sequence);
-    if (++seen == batches) {
-      ASSERT_EQ(kill(child, SIGKILL), 0);
-    }
-  }
-  std::fclose(lines);
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
-  ASSERT_GE(seen, batches);
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-TEST(CrashTest, EveryAcknowledgedBatchIsThereOnce) {
-  const base::TempDir dir;
-  const std::string directory = dir.File("store");
-  std::map<int, uint64_t> acked;
-  for (int round = 0; round < kRounds; ++round) {
-    AppendAndKill(directory, 40 + 37 * round, acked);
-    if (HasFatalFailure()) return;
+// The last lines of what a process printed.
+std::string Tail(const std::string& path) {
+  const auto text = base::ReadFile(path, 64 << 20);
+  if (!text.ok()) return "";
+  constexpr size_t kBytes = 4000;
+  return text->size() < kBytes ? *text : text->substr(text->size() - kBytes);
+}
 
-    auto store = OpenRocksStore({.directory = directory});
-    ASSERT_OK(store);
-    std::map<std::string, std::map<uint64_t, int>> times;  // agent -> sequence -> times stored
-    ASSERT_OK((*store)->Scan({.tenant = "default", .cluster = "test", .losses = true},
-                             [&](const model::Batch& block) {
-                               for (const auto& row : block.losses) ++times[row.host][row.requests];
-                               return true;
-                             }));
-    for (int thread = 0; thread < kThreads; ++thread) {
-      const std::string agent = absl::StrFormat("agent-%d", thread);
-      const auto durable = (*store)->DurableSequences(agent);
-      ASSERT_OK(durable);
-      ASSERT_EQ(durable->size(), 1);
-      EXPECT_GE(durable->front().sequence, acked[thread]);
-      // All up to the last one, and nothing twice.
-      EXPECT_EQ(times[agent].size(), durable->front().sequence);
-      for (const auto& [sequence, count] : times[agent]) {
-        EXPECT_EQ(count, 1) << agent << " " << sequence;
-        EXPECT_LE(sequence, durable->front().sequence);
-      }
+// Empty, or how a process ended that should have been killed or have ended well.
+std::string BadEnd(int status) {
+  if (WIFEXITED(status)) {
+    if (WEXITSTATUS(status) == kCrashRoundDone) return "";
+    return absl::StrFormat("ended with %d", WEXITSTATUS(status));
+  }
+  if (WTERMSIG(status) == SIGKILL) return "";
+  if (WTERMSIG(status) == SIGALRM) return "hung";
+  return absl::StrFormat("ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+}
+
+struct Counts {
+  int rounds = 0;
+  int kills = 0;
+  int power_cuts = 0;
+  uint64_t appends = 0;
+  uint64_t refused_appends = 0;
+  uint64_t refused_opens = 0;
+  uint64_t reads = 0;
+  uint64_t retains = 0;
+};
+
+// One store from its making on: `rounds` processes, and one that only looks. Each process writes
+// what it has to say into a file, for it may be killed. An error is what one of them found, or how
+// it ended.
+absl::Status Live(CrashRound round, int rounds, Counts& counts) {
+  base::TempDir dir;
+  const std::string log = dir.File("log");
+  round.root = dir.File("store");
+  round.side = dir.File("side");
+  round.ledger = dir.File("ledger");
+  std::mt19937_64 random(round.seed);
+  absl::Status found;
+  for (round.round = 0; found.ok() && round.round <= rounds; ++round.round) {
+    round.last = round.round == rounds;
+    const pid_t child = fork();
+    if (child < 0) return absl::InternalError("fork failed");
+    if (child == 0) {
+      const int fd = ::open(log.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
+      ::dup2(fd, STDERR_FILENO);
+      RunCrashRound(round);
+    }
+    int status = 0;
+    if (waitpid(child, &status, 0) != child) return absl::InternalError("waitpid failed");
+    if (const std::string end = BadEnd(status); !end.empty()) {
+      found = absl::InternalError(absl::StrFormat(
+          "round %d of the store with seed %d %s; again with KINDLING_CRASH_SEED=%d\n%s",
+          round.round, round.seed, end, round.seed, Tail(log)));
+      break;
+    }
+    ++counts.rounds;
+    if (WIFSIGNALED(status)) ++counts.kills;
+    if (!round.real_files && random() % 2 == 0) {
+      ++counts.power_cuts;
+      found = CutPower(round.root, round.side, random());
     }
   }
+  if (const auto ledger = CrashLedger::Open(round.ledger); ledger.ok()) {
+    counts.appends += (*ledger)->counter(CrashLedger::kAppends);
+    counts.refused_appends += (*ledger)->counter(CrashLedger::kRefusedAppends);
+    counts.refused_opens += (*ledger)->counter(CrashLedger::kRefusedOpens);
+    counts.reads += (*ledger)->counter(CrashLedger::kReads);
+    counts.retains += (*ledger)->counter(CrashLedger::kRetains);
+  }
+  if (!found.ok() && std::getenv("KINDLING_CRASH_KEEP") != nullptr) {
+    const std::string kept = dir.path() + "-kept";
+    std::rename(dir.path().c_str(), kept.c_str());
+    std::printf("kept %s\n", kept.c_str());
+  }
+  return found;
+}
+
+uint64_t FirstSeed() { return FromEnvironment("KINDLING_CRASH_SEED", 1); }
+
+TEST(CrashTest, EveryAcknowledgedRecordIsThereOnce) {
+  const int rounds = static_cast<int>(FromEnvironment("KINDLING_CRASH_ROUNDS", 300));
+  Counts counts;
+  for (uint64_t seed = FirstSeed(); counts.rounds < rounds; ++seed) {
+    ASSERT_OK(Live({.seed = seed}, kRoundsOfALife, counts));
+  }
+  std::printf(
+      "%d rounds, %d kills, %d losses of power; %d appends, %d refused; %d times not opened; "
+      "read %d and retained %d times beside\n",
+      counts.rounds, counts.kills, counts.power_cuts, static_cast<int>(counts.appends),
+      static_cast<int>(counts.refused_appends), static_cast<int>(counts.refused_opens),
+      static_cast<int>(counts.reads), static_cast<int>(counts.retains));
+  if (rounds < 100) return;
+  EXPECT_GT(counts.kills, rounds / 3);
+  EXPECT_GT(counts.appends, rounds);
+  EXPECT_GT(counts.refused_appends, 0);
+  EXPECT_GT(counts.refused_opens, 0);
+  EXPECT_GT(counts.reads, 0);
+  EXPECT_GT(counts.retains, 0);
+}
+
+// The operating system's own files, synced for real.
+TEST(CrashTest, SoItIsOnARealFileSystem) {
+  Counts counts;
+  EXPECT_OK(Live({.seed = FirstSeed(), .real_files = true}, kRoundsOfALife, counts));
+}
+
+// That this test can fail.
+TEST(CrashTest, AStoreThatDoesNotSyncIsFoundOut) {
+  Counts counts;
+  absl::Status found;
+  for (uint64_t seed = FirstSeed(); found.ok() && counts.rounds < 100; ++seed) {
+    found = Live({.seed = seed, .no_syncs = true}, kRoundsOfALife, counts);
+  }
+  EXPECT_FALSE(found.ok());
 }
 
 }  // namespace

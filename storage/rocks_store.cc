@@ -106,7 +106,9 @@ absl::Status CheckDirectory(const std::string& directory) {
   if (fs::exists(fs::path(directory) / "CURRENT", error)) return absl::OkStatus();
   for (const auto& entry : fs::directory_iterator(directory, error)) {
     const std::string name = entry.path().filename();
-    if (name.ends_with(".sst") || name.starts_with("MANIFEST-")) {
+    // The first manifest alone is what is left when making a database was cut short.
+    if (name.ends_with(".sst") || name.ends_with(".log") ||
+        (name.starts_with("MANIFEST-") && name != "MANIFEST-000001")) {
       return OpenFault(rocksdb::Status::Corruption("CURRENT is missing"), directory);
     }
   }

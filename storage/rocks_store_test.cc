@@ -370,6 +370,16 @@ TEST_F(RocksStoreTest, ADatabaseWithoutItsCurrentFileIsNotTakenForAnEmptyOne) {
   EXPECT_THAT(OpenMessage(options_), HasSubstr("is damaged"));
 }
 
+TEST_F(RocksStoreTest, AMakingThatWasCutShortIsDoneAgain) {
+  options_.directory = dir_.File("begun");
+  fs::create_directories(options_.directory);
+  std::ofstream(options_.directory + "/MANIFEST-000001") << "torn";
+  std::ofstream(options_.directory + "/000001.dbtmp") << "MANI";
+  Open();
+  ASSERT_OK(store_->Append({LossBatch("a", 1, kStartNs, 1)}));
+  EXPECT_EQ(Requests(), (std::multiset<uint64_t>{1}));
+}
+
 TEST_F(RocksStoreTest, AnotherProgramsDatabaseIsLeftAlone) {
   options_.directory = dir_.File("foreign");
   fs::create_directories(options_.directory);

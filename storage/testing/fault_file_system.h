@@ -46,6 +46,8 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   // Writes fail with ENOSPC once so many bytes have been written; deletions give room back.
   // UINT64_MAX: no limit.
   void SetRoom(uint64_t bytes);
+  // Syncs say that they succeeded and do nothing: what a broken store looks like from outside.
+  void IgnoreSyncs() { ignore_syncs_ = true; }
   // Called before each operation that writes or changes a name, from any thread.
   void SetBefore(std::function<void(FileOperation)> before);
 
@@ -121,6 +123,7 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   uint64_t room_ ABSL_GUARDED_BY(faults_mu_) = UINT64_MAX;
   std::function<void(FileOperation)> before_ ABSL_GUARDED_BY(faults_mu_);
   std::atomic<uint64_t> failures_ = 0;
+  std::atomic<bool> ignore_syncs_ = false;
 };
 
 }  // namespace kindling::storage

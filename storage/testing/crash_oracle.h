@@ -1,0 +1,88 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "model/records.h"
+#include "storage/store.h"
+#include "storage/testing/crash_records.h"
+
+namespace kindling::storage {
+
+// What has been sent and acknowledged, in a file that is mapped into memory: it outlives the
+// process, and a loss of power that is only the store's.
+class CrashLedger {
+ public:
+  struct Stream {
+    std::atomic<uint64_t> sent = 0;   // last sequence given to Append
+    std::atomic<uint64_t> acked = 0;  // last sequence the store said was durable
+  };
+
+  static absl::StatusOr<std::unique_ptr<CrashLedger>> Open(const std::string& path);
+  ~CrashLedger();
+  CrashLedger(const CrashLedger&) = delete;
+  CrashLedger& operator=(const CrashLedger&) = delete;
+
+  Stream& stream(int number) { return parts_->streams[static_cast<size_t>(number)]; }
+  // Records before this may have been dropped.
+  std::atomic<int64_t>& horizon_ns() { return parts_->horizon_ns; }
+  // How often something happened, so that a test knows that it did.
+  enum Counter { kAppends, kRefusedAppends, kRefusedOpens, kReads, kRetains, kCounters };
+  std::atomic<uint64_t>& counter(Counter counter) { return parts_->counters[counter]; }
+  // Of the store; empty until it has been opened.
+  std::string store_id() const { return parts_->store_id; }
+  void set_store_id(const std::string& id);
+
+ private:
+  struct Parts {
+    std::array<Stream, CrashRecords::kStreams> streams;
+    std::atomic<int64_t> horizon_ns;
+    std::array<std::atomic<uint64_t>, kCounters> counters;
+    char store_id[128];
+  };
+  explicit CrashLedger(Parts* parts) : parts_(parts) {}
+  Parts* const parts_;
+};
+
+// Compares a store with what it was sent. The first difference is an INTERNAL status that says
+// which record.
+class CrashOracle {
+ public:
+  struct Options {
+    bool metrics = true;
+    // Of what retention drops nothing is left that is older than what it dropped.
+    bool whole_buckets = true;
+  };
+
+  CrashOracle(const CrashRecords& records, CrashLedger& ledger, const Options& options)
+      : records_(records), ledger_(ledger), options_(options) {}
+
+  // After a store was opened: it is the same store, no acknowledged sequence is missing and none is
+  // there that was not sent. What it says counts as acknowledged, for agents delete by it.
+  absl::Status CheckOpened(Store& store);
+  // While nothing is appended: everything up to the durable sequences is there once, and every
+  // roll-up is the sum of its rows.
+  absl::Status CheckAll(Store& store);
+  // While appends go on.
+  absl::Status CheckBeside(Store& store);
+
+ private:
+  using Sequences = std::array<uint64_t, CrashRecords::kStreams>;
+
+  absl::StatusOr<model::Batch> Read(Store& store, int64_t step_ns, bool rows);
+  std::vector<model::Batch> Expected(const Sequences& last) const;
+  absl::Status CheckSums(const std::vector<model::Batch>& expected, const model::Batch& found,
+                         int64_t step_ns);
+
+  const CrashRecords& records_;
+  CrashLedger& ledger_;
+  const Options options_;
+};
+
+}  // namespace kindling::storage
