@@ -188,11 +188,7 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
       if (!fatal.ok()) break;
     }
   }
-  // The counters are compared in the tick after them.
-  source->Drain(*sink);
-  source->SweepCounters(*sink);
-  source->Drain(*sink);
-  source->Drain(*sink);
+  source->Finish(*sink);
   source.reset();  // nothing is captured while the rest is handed over
   aggregator.Flush();
   absl::Status recorded;

@@ -199,6 +199,8 @@ int BPF_PROG(kd_tcp_destroy_sock, struct sock *sk)
 
 	if (!c)
 		return 0;
+	if (kd_is_untold(c))
+		kd_announce(c, sk, kd_late_origin(c), 0);
 	if (c->flags & KD_CONN_OPENED)
 		kd_announce_end(c);
 	kd_forget(sk);
@@ -371,23 +373,26 @@ int kd_find_sockets(struct bpf_iter__task_file *ctx)
 		kd_start_conn(c, transport, netns, 0);
 		c->tgid = tgid;
 	}
-	kd_fill_open(&found.open, c, sk, KD_ORIGIN_FOUND);
+	kd_fill_open(&found.open, c, sk, c->turns ? kd_late_origin(c) : KD_ORIGIN_FOUND);
 	if (!bpf_seq_write(seq, &found.open, sizeof(found.open)))
 		c->flags |= KD_CONN_OPENED;
 	return 0;
 }
 
-static __always_inline long kd_write_counters(struct seq_file *seq, const struct kd_conn *c,
-					      __u8 closed)
+/* A connection whose announcement was lost is announced first, so that it is not unknown until its next call. */
+static __always_inline long kd_write_counters(struct seq_file *seq, struct kd_conn *c,
+					      const struct sock *sk, __u8 closed)
 {
 	struct kd_counters counters = {};
 
+	if (!closed && kd_is_untold(c))
+		kd_announce(c, sk, kd_late_origin(c), 0);
 	if (!(c->flags & KD_CONN_OPENED))
 		return 0;
 	counters.conn = c->id;
 	counters.sent_bytes = c->sent_bytes;
 	counters.received_bytes = c->received_bytes;
-	counters.turns = c->turns;
+	counters.turns = kd_turns(c->turns);
 	counters.transport = c->transport;
 	counters.closed = closed;
 	return bpf_seq_write(seq, &counters, sizeof(counters));
@@ -396,10 +401,11 @@ static __always_inline long kd_write_counters(struct seq_file *seq, const struct
 SEC("iter/bpf_sk_storage_map")
 int kd_sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	const struct kd_conn *c = ctx->value;
+	struct kd_conn *c = ctx->value;
+	const struct sock *sk = ctx->sk;
 
-	if (c)
-		kd_write_counters(ctx->meta->seq, c, 0);
+	if (c && sk)
+		kd_write_counters(ctx->meta->seq, c, sk, 0);
 	return 0;
 }
 
@@ -407,7 +413,7 @@ int kd_sweep(struct bpf_iter__bpf_sk_storage_map *ctx)
 SEC("iter/bpf_map_elem")
 int kd_sweep_by_address(struct bpf_iter__bpf_map_elem *ctx)
 {
-	const struct kd_conn_by_address *entry = ctx->value;
+	struct kd_conn_by_address *entry = ctx->value;
 	const __u64 *key = ctx->key;
 	__u64 address;
 	__u8 closed;
@@ -418,7 +424,9 @@ int kd_sweep_by_address(struct bpf_iter__bpf_map_elem *ctx)
 	closed = entry->conn.transport != KD_TRANSPORT_TCP &&
 		 entry->inode != kd_socket_inode((const struct sock *)address);
 	/* A record that did not fit is asked for again: only then must the entry still be there. */
-	if (!kd_write_counters(ctx->meta->seq, &entry->conn, closed) && closed)
+	if (!kd_write_counters(ctx->meta->seq, &entry->conn, (const struct sock *)address,
+			       closed) &&
+	    closed)
 		bpf_map_delete_elem(&kd_conns_by_address, &address);
 	return 0;
 }

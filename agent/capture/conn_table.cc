@@ -1,6 +1,7 @@
 #include "agent/capture/conn_table.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace kindling::agent {
@@ -39,6 +40,13 @@ Conversation* ConnTable::Open(const ConnOpen& event) {
 
 Conversation* ConnTable::ConversationFor(Conn& conn, const DataEvent& event) {
   if (conn.conversation != nullptr) return conn.conversation.get();
+  if (event.remote_unknown) {
+    // Nobody's rather than another's. What it held is lost, and estimated with the socket's turns.
+    ++stats_.unknown_peers;
+    stats_.unknown_peer_bytes += event.size;
+    conn.account.OnGivenUp(event.boot_ns);
+    return nullptr;
+  }
   // A program that does not ask whom a datagram came from takes it for its last peer's.
   const PeerKey key =
       event.remote.size == 0 ? conn.last_peer : PeerKey{event.remote, event.remote_port};
@@ -69,6 +77,31 @@ void ConnTable::OnData(const DataEvent& event) {
     return;
   }
   Conn& conn = *found->second;
+  if (conn.early == nullptr && conn.account.IsNext(event)) return Deliver(conn, event);
+  if (conn.early == nullptr) {
+    conn.early = std::make_unique<EarlyEvents>();
+    early_conns_.insert(event.id);
+  }
+  early_bytes_ += event.bytes.size();
+  conn.early->Add(event);
+  const bool is_full = conn.early->size() > kMaxEarlyEvents || early_bytes_ > kMaxEarlyBytes;
+  DeliverEarly(conn,
+               is_full ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min());
+}
+
+void ConnTable::DeliverEarly(Conn& conn, int64_t final_ns) {
+  while (!conn.early->empty()) {
+    const DataEvent& first = conn.early->front();
+    if (!conn.account.IsNext(first) && first.boot_ns > final_ns) return;
+    const EarlyEvents::Held held = conn.early->Take();
+    early_bytes_ -= held.bytes.size();
+    Deliver(conn, held.event);
+  }
+  early_conns_.erase(conn.open.id);
+  conn.early.reset();
+}
+
+void ConnTable::Deliver(Conn& conn, const DataEvent& event) {
   LossAccount::Gap gap = conn.account.OnEvent(event);
   Conversation* conversation = ConversationFor(conn, event);
   if (conversation == nullptr) return;
@@ -167,8 +200,10 @@ void ConnTable::Settle(const ConnCounters& counters) {
     const uint64_t lost = conn.account.OnCounters(counters);
     if (lost > 0) sink_.OnLost(*conversation, lost);
   } else {
-    // With payload off only the counters know how much was moved.
-    conn.account.AdvanceTo(counters);
+    // With payload off only the counters know how much was moved. While the protocol is open what
+    // is missing still shows with the next data.
+    const bool wants_payload = conversation == nullptr || conversation->wants_payload();
+    if (!wants_payload || counters.closed) conn.account.AdvanceTo(counters);
     ReportBytes(conn, counters.closed);
   }
   if (!counters.closed) return;
@@ -181,10 +216,17 @@ void ConnTable::Settle(const ConnCounters& counters) {
 }
 
 void ConnTable::OnTick(int64_t boot_ns) {
+  if (!early_conns_.empty()) {
+    std::vector<ConnId> waiting(early_conns_.begin(), early_conns_.end());
+    std::ranges::sort(waiting);  // the same order every time
+    for (const ConnId id : waiting) DeliverEarly(*conns_.find(id)->second, boot_ns);
+  }
   if (!unsettled_.empty()) {
-    const auto later = std::partition(
-        unsettled_.begin(), unsettled_.end(),
-        [boot_ns](const ConnCounters& counters) { return counters.boot_ns <= boot_ns; });
+    // The counters know of events that still wait for others.
+    const auto later =
+        std::partition(unsettled_.begin(), unsettled_.end(), [&](const ConnCounters& counters) {
+          return counters.boot_ns <= boot_ns && !early_conns_.contains(counters.id);
+        });
     for (auto it = unsettled_.begin(); it != later; ++it) Settle(*it);
     unsettled_.erase(unsettled_.begin(), later);
   }

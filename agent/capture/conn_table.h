@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "agent/capture/conversation.h"
+#include "agent/capture/early_events.h"
 #include "agent/capture/events.h"
 #include "agent/capture/loss_account.h"
 
@@ -18,6 +20,9 @@ namespace kindling::agent {
 //
 // Threads: the capture thread only.
 // Limits:  Options::max_connections; further ones are refused and counted in stats().refused.
+// Events
+//          that came ahead of others wait until a tick says that the others are lost, at most
+//          kMaxEarlyEvents of a connection and kMaxEarlyBytes in all.
 class ConnTable {
  public:
   struct Options {
@@ -31,6 +36,8 @@ class ConnTable {
     uint64_t unknown_events = 0;  // data of connections that never opened
     uint64_t unknown_bytes = 0;
     uint64_t refused_peers = 0;  // datagrams beyond max_peers_per_socket
+    uint64_t unknown_peers = 0;  // datagrams whose peer could not be had
+    uint64_t unknown_peer_bytes = 0;
   };
   // Tells the kernel side whether a connection's payload is still wanted.
   using SetPayload = std::function<void(ConnId, bool wanted)>;
@@ -84,8 +91,16 @@ class ConnTable {
     uint64_t reported_sent = 0;
     uint64_t reported_received = 0;
     bool payload_off = false;
+    std::unique_ptr<EarlyEvents> early;  // null: none
   };
 
+  static constexpr size_t kMaxEarlyEvents = 64;
+  static constexpr size_t kMaxEarlyBytes = 4 << 20;
+
+  void Deliver(Conn& conn, const DataEvent& event);
+  // Of what waits at `conn` what need not wait any more: what is missing before an event of up to
+  // `final_ns` is lost.
+  void DeliverEarly(Conn& conn, int64_t final_ns);
   Conversation* ConversationFor(Conn& conn, const DataEvent& event);
   // A conversation whose protocol is still open reports when it is `ended`.
   void ReportBytes(Conn& conn, bool ended);
@@ -100,6 +115,8 @@ class ConnTable {
   absl::flat_hash_map<ConnId, std::unique_ptr<Conn>> conns_;
   // Counters read by a sweep wait until all events before them have been drained.
   std::vector<ConnCounters> unsettled_;
+  absl::flat_hash_set<ConnId> early_conns_;
+  size_t early_bytes_ = 0;
   int64_t next_sweep_ns_ = 0;
   Stats stats_;
 };

@@ -314,6 +314,97 @@ TEST_F(ConnTableTest, DatagramsOfAnUnknownProtocolAreCountedByBytesOfEachPeer) {
   EXPECT_EQ(closed, 2);
 }
 
+// Two processors may write their records in another order than that in which they counted them.
+TEST_F(ConnTableTest, EventsThatComeAheadOfOthersWaitForThem) {
+  Open(1, model::Transport::kTcp, model::Side::kClient);
+  const auto event = [&](Direction direction, uint64_t position, uint32_t turn,
+                         std::string_view text) {
+    return DataEvent{.id = 1,
+                     .boot_ns = ++now_ns,
+                     .direction = direction,
+                     .position = position,
+                     .size = 2,
+                     .bytes = base::AsBytes(text),
+                     .turn = turn};
+  };
+  const DataEvent q1 = event(Direction::kSent, 0, 1, "Q1");
+  const DataEvent a1 = event(Direction::kReceived, 0, 2, "A1");
+  const DataEvent q2 = event(Direction::kSent, 2, 3, "Q2");
+  const DataEvent a2 = event(Direction::kReceived, 2, 4, "A2");
+  table.OnData(a1);  // a whole turn is not there yet
+  EXPECT_TRUE(requests.empty());
+  table.OnData(q1);
+  EXPECT_EQ(requests, std::vector<std::string>{"client A1"});
+  table.OnData(a2);
+  // The counters know of all; they wait for what waits.
+  table.OnCounters({.id = 1, .boot_ns = 50, .sent_bytes = 4, .received_bytes = 4, .turns = 4});
+  table.OnTick(60);
+  table.OnData(q2);
+  EXPECT_EQ(requests, (std::vector<std::string>{"client A1", "client A2"}));
+  table.OnTick(70);
+  EXPECT_EQ(lost, 0u);
+}
+
+TEST_F(ConnTableTest, WhatIsMissingWhenATickSaysSoIsLost) {
+  Open(1, model::Transport::kTcp, model::Side::kClient);
+  Move(1, Direction::kSent, "Q1");
+  Move(1, Direction::kReceived, "A1");
+  Move(1, Direction::kSent, "Q2", /*dropped=*/true);
+  Move(1, Direction::kReceived, "A2");
+  Move(1, Direction::kSent, "Q3");
+  Move(1, Direction::kReceived, "A3");
+  EXPECT_EQ(requests.size(), 1u);
+  table.OnTick(now_ns);
+  EXPECT_EQ(requests, (std::vector<std::string>{"client A1", "client A3"}));
+  Close(1);
+  EXPECT_EQ(lost, 1u);
+}
+
+TEST_F(ConnTableTest, ABoundedNumberOfEventsWaits) {
+  Open(1, model::Transport::kTcp, model::Side::kClient);
+  Move(1, Direction::kSent, "Q1");
+  Move(1, Direction::kReceived, "A1", /*dropped=*/true);
+  for (int i = 0; i < 33; ++i) {
+    Move(1, Direction::kSent, "Q2");
+    Move(1, Direction::kReceived, "A2");
+  }
+  EXPECT_EQ(requests.size(), 33u);  // 65 were too many: no tick was waited for
+}
+
+TEST_F(ConnTableTest, ADatagramWhosePeerCouldNotBeHadIsNobodysAndLost) {
+  Open(1, model::Transport::kUdp, model::Side::kServer);
+  const auto datagram = [&](Direction direction, uint64_t position, uint32_t turn, uint16_t port,
+                            std::string_view text) {
+    table.OnData({.id = 1,
+                  .boot_ns = ++now_ns,
+                  .direction = direction,
+                  .position = position,
+                  .size = 2,
+                  .bytes = base::AsBytes(text),
+                  .turn = turn,
+                  .remote = {.bytes = {10, 0, 0, 1}, .size = uint8_t(port == 0 ? 0 : 4)},
+                  .remote_port = port,
+                  .remote_unknown = port == 0});
+  };
+  datagram(Direction::kReceived, 0, 1, 1000, "Q1");
+  datagram(Direction::kSent, 0, 2, 1000, "A1");
+  datagram(Direction::kReceived, 2, 3, 0, "Q2");  // of another client
+  datagram(Direction::kSent, 2, 4, 2000, "A2");
+  datagram(Direction::kReceived, 4, 5, 1000, "Q3");
+  datagram(Direction::kSent, 4, 6, 1000, "A3");
+  EXPECT_EQ(requests, (std::vector<std::string>{"server A1", "server A3"}));
+  EXPECT_EQ(table.stats().unknown_peers, 1u);
+  EXPECT_EQ(table.stats().unknown_peer_bytes, 2u);
+  table.OnCounters({.id = 1,
+                    .boot_ns = ++now_ns,
+                    .sent_bytes = 6,
+                    .received_bytes = 6,
+                    .turns = 6,
+                    .closed = true});
+  table.OnTick(now_ns);
+  EXPECT_EQ(lost, 1u);
+}
+
 TEST_F(ConnTableTest, ADatagramFromNobodyIsTheLastPeers) {
   Open(1, model::Transport::kUdp);
   table.OnData({.id = 1,

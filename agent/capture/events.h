@@ -97,6 +97,8 @@ struct DataEvent {
   // Peer of a datagram on an unconnected socket; none otherwise.
   IpAddress remote;
   uint16_t remote_port = 0;
+  // The program asked whom the datagram came from, and the answer could not be had.
+  bool remote_unknown = false;
 };
 
 // A socket that listens, or a bound UDP socket that received first: names the server of an address.

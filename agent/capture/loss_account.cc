@@ -25,7 +25,8 @@ LossAccount::Gap LossAccount::OnEvent(const DataEvent& event) {
   uint64_t& next = next_position_[index];
   if (turn_ == 0 && !request_direction_known_) request_direction_ = event.direction;
   if (event.turn > turn_ + 1 && turn_ != 0) gap.other_turn = true;
-  const bool is_first = event.turn != turn_;
+  // Of threads that write at once one may be late: its bytes are not of an earlier turn for that.
+  const bool is_first = event.turn > turn_;
   if (is_first) EnterTurn(event);
   if (event.position > next) {
     OnMissing(event.boot_ns);

@@ -33,6 +33,11 @@ class LossAccount {
     bool other_turn = false;    // a whole turn of the other direction, of unknown size
     uint32_t already_seen = 0;  // leading bytes of the event that were delivered before
   };
+  // Nothing is missing between what came before and the event; one that comes again is no
+  // exception.
+  bool IsNext(const DataEvent& event) const {
+    return event.position <= next_position_[Index(event.direction)] && event.turn <= turn_ + 1;
+  }
   // Accounts for one event. A gap is told once: bytes of a turn that was told as `other_turn` are
   // not told again when their direction goes on.
   Gap OnEvent(const DataEvent& event);

@@ -12,10 +12,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <set>
 #include <tuple>
 
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "agent/kernel/libbpf_log.h"
 #include "agent/kernel/translate.h"
 #include "base/clock.h"
@@ -30,6 +32,7 @@ namespace {
 
 constexpr uint32_t kVerdicts = 65536;  // KD_VERDICTS
 constexpr size_t kUnixListenersMax = 4096;
+constexpr absl::Duration kWritten = absl::Milliseconds(5);
 
 absl::Status NotAllowed() {
   return absl::PermissionDeniedError(
@@ -318,10 +321,10 @@ absl::Status BpfCapture::FindSockets(EventSink& sink) {
 }
 
 void BpfCapture::OnOpen(const ConnOpen& open, EventSink& sink) {
-  Known known;
-  known.last.id = open.id;
-  known.seen_in_sweep = sweeps_;
-  known_[open.id] = known;
+  const auto [known, is_new] = known_.try_emplace(open.id);
+  if (!is_new) return;  // two threads that used a socket first may both announce it
+  known->second.last.id = open.id;
+  known->second.seen_in_sweep = sweeps_;
   sink.OnConnOpen(open);
   // No hook tells that a unix socket listens: the first connection accepted from it does.
   if (open.transport == model::Transport::kUnix && open.side == model::Side::kServer &&
@@ -385,14 +388,24 @@ void BpfCapture::OnRecord(std::span<const std::byte> record, EventSink& sink) {
     }
     // No hook sees the end of such a socket: its last counters are what its data said.
     if (auto known = known_.find(event.id); known != known_.end()) {
+      known->second.asks_for_peers |= (flags & KD_DATA_PEER_FOLLOWS) != 0;
       ConnCounters& last = known->second.last;
       uint64_t& total = event.direction == Direction::kSent ? last.sent_bytes : last.received_bytes;
       total = std::max(total, event.position + event.size);
       last.turns = std::max(last.turns, event.turn);
     }
-    if (peers_.Hold(event, flags & KD_DATA_PEER_FOLLOWS)) return;
+    if (peers_.Hold(event, flags & KD_DATA_PEER_FOLLOWS, sink)) return;
   }
   sink.OnData(event);
+}
+
+// By now all data before the sweep has been drained. Counters that know of data which is held still
+// are no use: the next sweep has others.
+void BpfCapture::GiveSwept(EventSink& sink) {
+  for (const ConnCounters& counters : swept_) {
+    if (!peers_.Holds(counters.id)) sink.OnConnCounters(counters);
+  }
+  swept_.clear();
 }
 
 void BpfCapture::GiveEnds(EventSink& sink) {
@@ -433,6 +446,7 @@ void BpfCapture::Drain(EventSink& sink) {
                   [&](std::span<const std::byte> record) { OnControl(record, sink); });
   data_->Drain(data_limit, [&](std::span<const std::byte> record) { OnRecord(record, sink); });
   if (!peers_.empty()) peers_.Expire(boot_ns, sink);
+  GiveSwept(sink);
   GiveEnds(sink);
   ReportLoss(sink);
   sink.OnTick(cycle_boot_ns_, cycle_wall_ns_);
@@ -464,6 +478,8 @@ void BpfCapture::SweepCounters(EventSink& sink) {
     if (wire.closed) {
       known->second.is_ending = true;
       ends_.push_back(known->second.last);
+    } else if (known->second.asks_for_peers) {
+      swept_.push_back(known->second.last);
     } else {
       sink.OnConnCounters(known->second.last);
     }
@@ -477,6 +493,18 @@ void BpfCapture::SweepCounters(EventSink& sink) {
     ends_.push_back(known.last);
     ends_.back().boot_ns = boot_ns;
     ends_.back().closed = true;
+  }
+}
+
+void BpfCapture::Finish(EventSink& sink) {
+  Drain(sink);
+  SweepCounters(sink);
+  peers_.Expire(std::numeric_limits<int64_t>::max(), sink);
+  // Counters are compared with the data in the tick after the next; what a processor has counted
+  // and is about to write gets the time that it has between two cycles.
+  for (int i = 0; i < 2; ++i) {
+    absl::SleepFor(kWritten);
+    Drain(sink);
   }
 }
 

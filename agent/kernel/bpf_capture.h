@@ -32,6 +32,7 @@ class BpfCapture final : public KernelSource {
   absl::Status Start(EventSink& sink) override;
   void Drain(EventSink& sink) override;
   void SweepCounters(EventSink& sink) override;
+  void Finish(EventSink& sink) override;
   void SetPayload(ConnId id, bool wanted) override;
   void SetPayloadBytes(uint32_t bytes) override;
   uint64_t bpf_memory_bytes() const override;
@@ -41,7 +42,8 @@ class BpfCapture final : public KernelSource {
   // What is known of an open connection without asking the kernel.
   struct Known {
     ConnCounters last;
-    bool is_ending = false;  // its end is known and waits to be given
+    bool is_ending = false;       // its end is known and waits to be given
+    bool asks_for_peers = false;  // its datagrams may be held for their sender
     uint32_t seen_in_sweep = 0;
   };
 
@@ -59,6 +61,7 @@ class BpfCapture final : public KernelSource {
   void OnControl(std::span<const std::byte> record, EventSink& sink);
   void OnOpen(const ConnOpen& open, EventSink& sink);
   void OnRecord(std::span<const std::byte> record, EventSink& sink);
+  void GiveSwept(EventSink& sink);
   void GiveEnds(EventSink& sink);
   void ReportLoss(EventSink& sink);
 
@@ -79,6 +82,7 @@ class BpfCapture final : public KernelSource {
   PeerWait peers_;
   // Held back for one cycle, so that the data before them is given first.
   std::vector<ConnCounters> ends_, ends_before_;
+  std::vector<ConnCounters> swept_;  // of those that ask for peers
   std::vector<TaskEvent> exits_, exits_before_;
   KernelLoss reported_loss_;
   int64_t cycle_boot_ns_ = 0;  // start of the cycle before

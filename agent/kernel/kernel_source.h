@@ -62,6 +62,9 @@ class KernelSource {
   virtual void Drain(EventSink& sink) = 0;
   // Reports the counters of every open connection, and the end of those whose socket is gone.
   virtual void SweepCounters(EventSink& sink) = 0;
+  // The last cycles of a run: all that is there, with the counters of every open connection, so
+  // that what was lost since the sweep before is known.
+  virtual void Finish(EventSink& sink) = 0;
   // Turns the payload of a connection off (only lengths are reported) or on again.
   virtual void SetPayload(ConnId id, bool wanted) = 0;
   // From now on at most so many bytes of each call, never more than the options say. 0: no data

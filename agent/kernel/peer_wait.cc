@@ -7,19 +7,28 @@ namespace kindling::agent {
 namespace {
 
 constexpr size_t kHeldMax = 4096;
-constexpr int64_t kWaitNs = 100'000'000;
+constexpr int64_t kWaitNs = 1'000'000'000;
 
 }  // namespace
 
-bool PeerWait::Hold(const DataEvent& event, bool peer_follows) {
-  if (held_.size() >= kHeldMax) {
-    for (Held& held : held_) held.waits = false;
-    peer_follows = false;
+void PeerWait::GiveUp(Held& held) {
+  if (held.waits) held.event.remote_unknown = true;
+  held.waits = false;
+}
+
+bool PeerWait::Holds(ConnId id) const {
+  return std::ranges::any_of(held_, [&](const Held& held) { return held.event.id == id; });
+}
+
+bool PeerWait::Hold(const DataEvent& event, bool peer_follows, EventSink& sink) {
+  if (held_.empty() && !peer_follows) return false;
+  const bool is_full = held_.size() >= kHeldMax;
+  for (Held& held : held_) {
+    // A thread tells the sender of its last datagram before it goes on: that record is lost.
+    if (is_full || (held.event.id == event.id && held.event.tid == event.tid)) GiveUp(held);
   }
-  if (!peer_follows &&
-      std::ranges::none_of(held_, [&](const Held& held) { return held.event.id == event.id; })) {
-    return false;
-  }
+  DeliverReady(sink);
+  if (!peer_follows && !Holds(event.id)) return false;
   Held held{
       .event = event, .bytes = {event.bytes.begin(), event.bytes.end()}, .waits = peer_follows};
   held_.push_back(std::move(held));
@@ -40,14 +49,14 @@ void PeerWait::Resolve(ConnId id, uint64_t position, const IpAddress& remote, ui
 
 void PeerWait::Expire(int64_t boot_ns, EventSink& sink) {
   for (Held& held : held_) {
-    if (boot_ns - held.event.boot_ns > kWaitNs) held.waits = false;
+    if (boot_ns - held.event.boot_ns > kWaitNs) GiveUp(held);
   }
   DeliverReady(sink);
 }
 
 void PeerWait::Release(ConnId id, EventSink& sink) {
   for (Held& held : held_) {
-    if (held.event.id == id) held.waits = false;
+    if (held.event.id == id) GiveUp(held);
   }
   DeliverReady(sink);
 }

@@ -12,11 +12,12 @@ namespace kindling::agent {
 // Holds datagrams whose sender is told only by a later record, and what follows them on the same
 // connection, so that a connection's events keep their order.
 // Threads: one.
-// Limits: 4096 events; at the bound, and after 100 ms, events go on without their sender.
+// Limits: 4096 events; at the bound, after a second, and when the same thread goes on without
+// having told it, events go on with their sender unknown.
 class PeerWait {
  public:
   // Takes the event (its bytes are copied) if it must wait; false: the caller delivers it now.
-  bool Hold(const DataEvent& event, bool peer_follows);
+  bool Hold(const DataEvent& event, bool peer_follows, EventSink& sink);
   // The sender of a held datagram has become known; delivers what no longer waits.
   void Resolve(ConnId id, uint64_t position, const IpAddress& remote, uint16_t port,
                EventSink& sink);
@@ -25,6 +26,7 @@ class PeerWait {
   // Delivers what is held of a connection that is about to end.
   void Release(ConnId id, EventSink& sink);
   bool empty() const { return held_.empty(); }
+  bool Holds(ConnId id) const;
 
  private:
   struct Held {
@@ -33,6 +35,7 @@ class PeerWait {
     bool waits = false;
   };
 
+  static void GiveUp(Held& held);
   void DeliverReady(EventSink& sink);
 
   std::deque<Held> held_;

@@ -49,8 +49,6 @@ ConnOpen ToConnOpen(const kd_conn_open& wire) {
   open.tgid = wire.tgid;
   open.tid = wire.tid;
   open.connect_duration_ns = static_cast<int64_t>(wire.connect_duration_ns);
-  open.sent_bytes = wire.sent_bytes;
-  open.received_bytes = wire.received_bytes;
   return open;
 }
 

@@ -182,6 +182,11 @@ void Pipeline::ReportTableLosses() {
     aggregator_.OnLoss(LossOf(model::LossStage::kKernelRing, unknown,
                               now.unknown_bytes - table_stats_.unknown_bytes));
   }
+  const uint64_t no_peer = now.unknown_peers - table_stats_.unknown_peers;
+  if (no_peer > 0) {
+    aggregator_.OnLoss(LossOf(model::LossStage::kKernelRing, no_peer,
+                              now.unknown_peer_bytes - table_stats_.unknown_peer_bytes));
+  }
   table_stats_ = now;
 }
 

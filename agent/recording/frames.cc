@@ -131,6 +131,7 @@ void Encode(const DataEvent& event, recorded::Data* out) {
   out->set_execution_unit(event.execution_unit);
   out->set_remote(AddressBytes(event.remote));
   out->set_remote_port(event.remote_port);
+  out->set_remote_unknown(event.remote_unknown);
 }
 
 bool Decode(const recorded::Data& in, DataEvent* out) {
@@ -144,6 +145,7 @@ bool Decode(const recorded::Data& in, DataEvent* out) {
   out->tgid = in.tgid();
   out->tid = in.tid();
   out->execution_unit = in.execution_unit();
+  out->remote_unknown = in.remote_unknown();
   return ParseEnum(in.direction(), Direction::kReceived, &out->direction) && in.direction() != 0 &&
          in.payload().size() <= in.size() && ParseAddress(in.remote(), &out->remote) &&
          ParsePort(in.remote_port(), &out->remote_port);

@@ -44,6 +44,9 @@ static __always_inline struct kd_conn *kd_first_call(struct sock *typed, const s
 {
 	const struct sock *sk = typed ? typed : address;
 	__u8 transport = kd_transport_of(sk);
+	__u8 side = transport != KD_TRANSPORT_UDP ? KD_SIDE_UNKNOWN
+		    : direction == KD_SENT	  ? KD_SIDE_CLIENT
+						  : KD_SIDE_SERVER;
 	struct kd_conn *c;
 	__u32 netns;
 
@@ -55,9 +58,8 @@ static __always_inline struct kd_conn *kd_first_call(struct sock *typed, const s
 	c = typed ? kd_make(typed) : kd_make_by_address(sk);
 	if (!c)
 		return 0;
-	kd_start_conn(c, transport, netns, 1);
-	if (transport == KD_TRANSPORT_UDP)
-		c->side = direction == KD_SENT ? KD_SIDE_CLIENT : KD_SIDE_SERVER;
+	if (!kd_claim_conn(c, transport, side, netns))
+		return c; /* another thread is at it; whoever is first announces it */
 	if (c->side == KD_SIDE_SERVER)
 		kd_announce_listen(sk, transport, netns, c->tgid);
 	kd_announce(c, sk, KD_ORIGIN_FIRST_DATA, 0);
@@ -70,7 +72,6 @@ static __always_inline struct kd_conn *kd_first_call(struct sock *typed, const s
  */
 static __noinline int kd_open_late(struct kd_conn *c, const struct sock *sk)
 {
-	__u8 origin = c->side == KD_SIDE_SERVER ? KD_ORIGIN_ACCEPT : KD_ORIGIN_FIRST_DATA;
 	__u64 pid_tgid = bpf_get_current_pid_tgid();
 
 	if (c->flags & KD_CONN_UNDECIDED) {
@@ -83,11 +84,8 @@ static __noinline int kd_open_late(struct kd_conn *c, const struct sock *sk)
 	if (c->flags & KD_CONN_LISTENER) {
 		kd_start_conn(c, KD_TRANSPORT_TCP, c->netns, 1);
 		c->side = KD_SIDE_SERVER;
-		origin = KD_ORIGIN_ACCEPT;
 	}
-	if (c->flags & KD_CONN_CONNECTING)
-		origin = KD_ORIGIN_CONNECT;
-	kd_announce(c, sk, origin, 0);
+	kd_announce(c, sk, kd_late_origin(c), 0);
 	return 1;
 }
 
@@ -107,8 +105,9 @@ static __noinline int kd_tell_peer(struct kd_thread *thread)
 	late.data.position = thread->peer_position;
 	late.data.flags = KD_DATA_PEER_OF | KD_DATA_HAS_PEER | KD_DATA_STREAMLESS;
 	thread->peer_conn = 0;
-	if (kd_read_peer(&late.peer, thread->peer_address))
-		bpf_ringbuf_output(&kd_data_ring, &late, sizeof(late), BPF_RB_NO_WAKEUP);
+	if (kd_read_peer(&late.peer, thread->peer_address) &&
+	    bpf_ringbuf_output(&kd_data_ring, &late, sizeof(late), BPF_RB_NO_WAKEUP))
+		kd_count(data_events, 1);
 	return 0;
 }
 
@@ -234,7 +233,9 @@ static __always_inline struct kd_conn *kd_conn_by_call(const struct sock *sk, __
 		c = 0;
 	}
 	if (!c)
-		return kd_first_call(0, sk, direction);
+		c = kd_first_call(0, sk, direction);
+	if (!c)
+		return 0;
 	if ((c->flags & (KD_CONN_OPENED | KD_CONN_LISTENER | KD_CONN_UNDECIDED)) !=
 		    KD_CONN_OPENED &&
 	    !kd_open_late(c, sk))

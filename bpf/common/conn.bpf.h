@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bpf/common/scope.bpf.h"
+#include "bpf/lib/turns.h"
 #include "bpf/maps/conns.h"
 #include "bpf/maps/conns_by_address.h"
 #include "bpf/maps/rings.h"
@@ -40,6 +41,9 @@ static __always_inline void kd_read_endpoints(struct kd_endpoints *ends, const s
 {
 	ends->family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	ends->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	if (!ends->local_port) /* given back when a TCP socket closes */
+		ends->local_port =
+			bpf_ntohs(BPF_CORE_READ((const struct inet_sock *)sk, inet_sport));
 	ends->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (ends->family == AF_INET) {
 		*(__u32 *)ends->local = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
@@ -79,8 +83,6 @@ static __always_inline void kd_fill_open(struct kd_conn_open *open, struct kd_co
 	open->control.size = sizeof(*open);
 	open->conn = c->id;
 	open->boot_ns = bpf_ktime_get_boot_ns();
-	open->sent_bytes = c->sent_bytes;
-	open->received_bytes = c->received_bytes;
 	open->netns = c->netns;
 	open->tgid = c->tgid;
 	open->tid = c->tid;
@@ -110,7 +112,7 @@ static __always_inline void kd_fill_open(struct kd_conn_open *open, struct kd_co
 	open->side = c->side;
 }
 
-/* Tells user space of `c`; a full ring leaves it for the next call on the connection to try again. */
+/* Tells user space of `c`; a full ring leaves it for the connection's next call, a sweep or its end. */
 static __noinline int kd_announce(struct kd_conn *c, const struct sock *sk, __u8 origin,
 				  __u64 connect_duration_ns)
 {
@@ -145,7 +147,7 @@ static __always_inline void kd_announce_end(struct kd_conn *c)
 	close->boot_ns = bpf_ktime_get_boot_ns();
 	close->sent_bytes = c->sent_bytes;
 	close->received_bytes = c->received_bytes;
-	close->turns = c->turns;
+	close->turns = kd_turns(c->turns);
 	close->pad = 0;
 	bpf_ringbuf_submit(close, BPF_RB_NO_WAKEUP);
 }
@@ -196,6 +198,38 @@ static __always_inline void kd_start_conn(struct kd_conn *c, __u8 transport, __u
 	c->tid = pid_tgid;
 }
 
+/*
+ * As kd_start_conn(), for a state that several threads may have found to be new at once: what they write is
+ * the same, the id is the first one's. False: it was another's.
+ */
+static __always_inline int kd_claim_conn(struct kd_conn *c, __u8 transport, __u8 side, __u32 netns)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u64 id = __sync_fetch_and_add(&kd_next_conn, 1);
+
+	c->started_ns = bpf_ktime_get_boot_ns();
+	c->transport = transport;
+	c->side = side;
+	c->netns = netns;
+	c->tgid = pid_tgid >> 32;
+	c->tid = pid_tgid;
+	return !__sync_val_compare_and_swap(&c->id, 0, id);
+}
+
+/* How a connection came about that was not announced when it did. */
+static __always_inline __u8 kd_late_origin(const struct kd_conn *c)
+{
+	if (c->flags & KD_CONN_CONNECTING)
+		return KD_ORIGIN_CONNECT;
+	return c->side == KD_SIDE_SERVER ? KD_ORIGIN_ACCEPT : KD_ORIGIN_FIRST_DATA;
+}
+
+/* Was `c` in use without user space having been told? */
+static __always_inline int kd_is_untold(const struct kd_conn *c)
+{
+	return c->turns && !(c->flags & (KD_CONN_OPENED | KD_CONN_LISTENER | KD_CONN_UNDECIDED));
+}
+
 static __always_inline struct kd_conn *kd_find_by_address(__u64 sk)
 {
 	struct kd_conn_by_address *entry = bpf_map_lookup_elem(&kd_conns_by_address, &sk);
@@ -207,11 +241,14 @@ static __always_inline struct kd_conn *kd_make_by_address(const struct sock *sk)
 {
 	struct kd_conn_by_address fresh = {};
 	__u64 address = (__u64)sk;
+	struct kd_conn *c;
 
 	fresh.inode = kd_socket_inode(sk);
-	if (bpf_map_update_elem(&kd_conns_by_address, &address, &fresh, BPF_ANY))
+	bpf_map_update_elem(&kd_conns_by_address, &address, &fresh, BPF_NOEXIST);
+	c = kd_find_by_address(address);
+	if (!c)
 		kd_count(map_full, 1);
-	return kd_find_by_address(address);
+	return c;
 }
 
 /* For a socket that a hook or an iterator gave us as such. */

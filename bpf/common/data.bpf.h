@@ -33,13 +33,24 @@ struct kd_move {
 	__u8 peer_later; /* the kernel writes *peer only after this */
 };
 
+/*
+ * At most `max`, a constant, in a form that older verifiers (6.1) follow: the compiler may otherwise compare
+ * one register and go on with another, whose bounds the verifier does not know.
+ */
+#define kd_at_most(value, max)                                                            \
+	({                                                                                \
+		__u64 kd_value = (value);                                                 \
+		asm volatile("if %0 <= %1 goto +1\n%0 = %1" : "+r"(kd_value) : "i"(max)); \
+		kd_value;                                                                 \
+	})
+#define kd_bounded(bytes) kd_at_most(bytes, KD_PAYLOAD_MAX)
+
 static __always_inline __u32 kd_copy_vector(struct kd_scratch *s, __u64 iov, __u64 count,
 					    __u32 wanted)
 {
 	__u32 done = 0;
 
-	if (count > KD_IOVECS)
-		count = KD_IOVECS;
+	count = kd_at_most(count, KD_IOVECS);
 	if (!count || bpf_probe_read_user(s->iovecs, count * sizeof(s->iovecs[0]), (void *)iov))
 		return 0;
 	for (__u32 i = 0; i < KD_IOVECS; i++) {
@@ -55,16 +66,6 @@ static __always_inline __u32 kd_copy_vector(struct kd_scratch *s, __u64 iov, __u
 		done += take;
 	}
 	return done;
-}
-
-/*
- * At most KD_PAYLOAD_MAX, in a form that older verifiers (6.1) follow: the compiler may otherwise compare one
- * register and go on with another, whose bounds the verifier does not know.
- */
-static __always_inline __u64 kd_bounded(__u64 bytes)
-{
-	asm volatile("if %0 <= %1 goto +1\n%0 = %1" : "+r"(bytes) : "i"(KD_PAYLOAD_MAX));
-	return bytes;
 }
 
 /* Puts up to `wanted` bytes of the call into s->payload and returns how many. */
@@ -159,7 +160,7 @@ static __always_inline void kd_moved(struct kd_conn *c, const struct kd_move *mo
 	__u64 *total = move->direction == KD_SENT ? &c->sent_bytes : &c->received_bytes;
 	__u64 position = __sync_fetch_and_add(total, move->size);
 
-	kd_emit(c, move, position, kd_count_turn(&c->turns, &c->last_direction, move->direction));
+	kd_emit(c, move, position, kd_count_turn(&c->turns, move->direction));
 }
 
 /* Takes a call's vector and peer from the msghdr at a user address. */

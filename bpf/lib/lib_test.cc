@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "bpf/lib/iovec.h"
 #include "bpf/lib/messages.h"
@@ -37,13 +40,44 @@ TEST(SyscallsTest, NumbersAreThisMachines)
 
 TEST(TurnsTest, CountsChangesOfDirection)
 {
-	__u32 turns = 0;
-	__u8 last = 0;
+	__u64 turns = 0;
 
-	EXPECT_EQ(kd_count_turn(&turns, &last, 1), 1);
-	EXPECT_EQ(kd_count_turn(&turns, &last, 1), 1);
-	EXPECT_EQ(kd_count_turn(&turns, &last, 2), 2);
-	EXPECT_EQ(kd_count_turn(&turns, &last, 1), 3);
+	EXPECT_EQ(kd_turns(turns), 0);
+	EXPECT_EQ(kd_count_turn(&turns, 1), 1);
+	EXPECT_EQ(kd_count_turn(&turns, 1), 1);
+	EXPECT_EQ(kd_count_turn(&turns, 2), 2);
+	EXPECT_EQ(kd_count_turn(&turns, 1), 3);
+	EXPECT_EQ(kd_turns(turns), 3);
+}
+
+// A reader and a writer of one socket: no turn is skipped, none has two directions.
+TEST(TurnsTest, ThreadsCountEachTurnOnce)
+{
+	constexpr int kCalls = 200000;
+	__u64 turns = 0;
+	std::vector<__u32> seen[2];
+	std::vector<std::thread> threads;
+
+	for (int i = 0; i < 2; ++i) {
+		threads.emplace_back([&, i] {
+			seen[i].reserve(kCalls);
+			for (int n = 0; n < kCalls; ++n)
+				seen[i].push_back(kd_count_turn(&turns, static_cast<__u8>(i + 1)));
+		});
+	}
+	for (std::thread &thread : threads)
+		thread.join();
+	std::vector<int> direction(kd_turns(turns) + 1);
+	for (int i = 0; i < 2; ++i) {
+		EXPECT_TRUE(std::is_sorted(seen[i].begin(), seen[i].end()));
+		for (const __u32 turn : seen[i]) {
+			ASSERT_LE(turn, kd_turns(turns));
+			ASSERT_TRUE(direction[turn] == 0 || direction[turn] == i + 1) << turn;
+			direction[turn] = i + 1;
+		}
+	}
+	for (__u32 turn = 1; turn <= kd_turns(turns); ++turn)
+		ASSERT_NE(direction[turn], 0) << turn;
 }
 
 TEST(IovecTest, TakesWhatIsWantedAndNoMore)

@@ -13,15 +13,14 @@ struct kd_conn {
 	__u64 sent_bytes;
 	__u64 received_bytes;
 	__u64 started_ns; /* SYN sent, or established */
-	__u32 turns;
+	__u64 turns; /* kd_count_turn()'s word */
 	__u32 tgid; /* who connected, listened or used it first */
 	__u32 tid;
-	__u8 last_direction;
+	__u32 netns;
 	__u8 transport;
 	__u8 side;
 	__u8 flags;
-	__u32 netns;
-	__u32 pad;
+	__u8 pad;
 };
 
 /*

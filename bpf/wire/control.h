@@ -50,8 +50,6 @@ struct kd_conn_open {
 	struct kd_control control;
 	__u64 conn;
 	__u64 boot_ns;
-	__u64 sent_bytes;
-	__u64 received_bytes;
 	__u64 connect_duration_ns;
 	__u64 unix_inode;
 	__u64 unix_peer_inode;
@@ -118,7 +116,7 @@ struct kd_task_event {
 #endif
 KD_ASSERT(sizeof(struct kd_control) == 8, "kd_control");
 KD_ASSERT(sizeof(struct kd_endpoints) == 40, "kd_endpoints");
-KD_ASSERT(sizeof(struct kd_conn_open) == 232, "kd_conn_open");
+KD_ASSERT(sizeof(struct kd_conn_open) == 216, "kd_conn_open");
 KD_ASSERT(sizeof(struct kd_conn_close) == 48, "kd_conn_close");
 KD_ASSERT(sizeof(struct kd_connect_failed) == 80, "kd_connect_failed");
 KD_ASSERT(sizeof(struct kd_listen) == 184, "kd_listen");

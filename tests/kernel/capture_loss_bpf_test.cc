@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/kernel/capture_fixture.h"
+#include "tests/kernel/counting.h"
 
 namespace kindling::agent {
 namespace {
@@ -111,6 +113,111 @@ TEST_P(LossTest, LostAnnouncementIsRepeatedWithTheNextCall) {
   ASSERT_EQ(workload.exit_code(), 0);
   EXPECT_THAT(recorder_.opens, SizeIs(80));
   EXPECT_THAT(recorder_.data, SizeIs(80));
+}
+
+constexpr std::string_view kRequest = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+constexpr std::string_view kResponse = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+bool Exchange(int client, int server) {
+  char bytes[128];
+  const auto move = [&](int from, int to, std::string_view text) {
+    const auto size = static_cast<ssize_t>(text.size());
+    return send(from, text.data(), text.size(), 0) == size &&
+           recv(to, bytes, text.size(), MSG_WAITALL) == size;
+  };
+  return move(client, server, kRequest) && move(server, client, kResponse);
+}
+
+// Connections that nobody was told of, and that are not used again, are found by the sweep; what
+// they said in the meantime is lost, and estimated.
+TEST_P(LossTest, LostAnnouncementsAreMadeUpForAndWhatWasSaidIsEstimated) {
+  constexpr int kPairs = 30, kBefore = 7, kAfter = 5;
+  Workload workload([&](const Workload::Gate& gate) {
+    gate.Wait();
+    const int listener = Listen(AF_INET);
+    std::vector<std::pair<int, int>> pairs;
+    for (int i = 0; i < kPairs; ++i) {
+      const int client = Connect(AF_INET, listener);
+      pairs.emplace_back(client, accept(listener, nullptr, nullptr));
+    }
+    for (const int exchanges : {kBefore, kAfter}) {
+      for (const auto& [client, server] : pairs) {
+        for (int i = 0; i < exchanges; ++i) {
+          if (!Exchange(client, server)) return false;
+        }
+      }
+      gate.Wait();
+    }
+    return true;
+  });
+  workload.AwaitReady();
+  KernelSourceOptions options = Options();
+  options.control_ring_bytes = 4096;
+  options.scope.network_namespaces = {workload.NetnsPath()};
+  auto source = KernelSource::Open(options);
+  ASSERT_TRUE(source.ok()) << source.status();
+  Counting counting(**source);
+  ASSERT_TRUE((*source)->Start(counting.sink()).ok());
+  workload.Go();
+  workload.AwaitReady();
+  for (int i = 0; i < 8; ++i) {  // a page holds some of them at a time
+    counting.Drain();
+    (*source)->SweepCounters(counting.sink());
+  }
+  EXPECT_EQ(counting.connections(), 2 * kPairs);
+  workload.Go();
+  workload.AwaitReady();
+  counting.Finish();
+  for (const Side side : {Side::kClient, Side::kServer}) {
+    SCOPED_TRACE(Name(side));
+    const Counting::Counts counts = counting.of(side);
+    EXPECT_GE(counts.requests, kPairs * kAfter);
+    EXPECT_GT(counts.lost, 0);
+    EXPECT_EQ(counts.requests + counts.lost, kPairs * (kBefore + kAfter));
+  }
+  workload.Go();
+  ASSERT_TRUE(DrainUntil(**source, recorder_, [&] { return workload.Ended(); }));
+}
+
+TEST_P(LossTest, ALostSenderOfADatagramIsCounted) {
+  constexpr int kDatagrams = 200;
+  Workload workload([&](const Workload::Gate& gate) {
+    gate.Wait();
+    const int server = BoundUdp(AF_INET);
+    const int client = ConnectedUdp(AF_INET, server);
+    char bytes[kBytes];
+    sockaddr_storage from{};
+    for (int i = 0; i < kDatagrams; ++i) {
+      if (send(client, Message(i, kBytes).data(), kBytes, 0) != ssize_t{kBytes}) return false;
+      socklen_t length = sizeof(from);
+      if (recvfrom(server, bytes, kBytes, 0, reinterpret_cast<sockaddr*>(&from), &length) !=
+          ssize_t{kBytes}) {
+        return false;
+      }
+    }
+    gate.Wait();
+    return true;
+  });
+  workload.AwaitReady();
+  KernelSourceOptions options = Options();
+  options.data_ring_bytes = 4096;
+  options.scope.network_namespaces = {workload.NetnsPath()};
+  auto source = KernelSource::Open(options);
+  ASSERT_TRUE(source.ok()) << source.status();
+  ASSERT_TRUE((*source)->Start(recorder_).ok());
+  workload.Go();
+  workload.AwaitReady();
+  (*source)->Finish(recorder_);
+  const size_t missing = 2 * kDatagrams - recorder_.data.size();
+  EXPECT_GT(missing, 0);
+  EXPECT_EQ(recorder_.loss.data_ring_bytes, missing * kBytes);
+  if (GetParam() == "socket_tracepoints") {  // there the sender has a record of its own
+    EXPECT_GT(recorder_.loss.data_ring_events, missing);
+  } else {
+    EXPECT_EQ(recorder_.loss.data_ring_events, missing);
+  }
+  workload.Go();
+  ASSERT_TRUE(DrainUntil(**source, recorder_, [&] { return workload.Ended(); }));
 }
 
 TEST_P(LossTest, PayloadCanBeTurnedOff) {
