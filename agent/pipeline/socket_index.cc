@@ -34,24 +34,31 @@ bool IsWildcard(const IpAddress& address) {
 }
 
 SocketIndex::Pair SocketIndex::PairOf(const ConnOpen& open) {
-  const IpAddress local = Unmapped(open.local);
-  // Loopback addresses exist once per network namespace.
   return {.transport = open.transport,
-          .netns = IsLoopback(local) ? open.netns : 0,
-          .local = local,
+          .local = Unmapped(open.local),
           .remote = Unmapped(open.remote),
           .local_port = open.local_port,
           .remote_port = open.remote_port};
 }
 
-void SocketIndex::LearnAddress(const IpAddress& address, uint32_t netns) {
-  if (address.size == 0 || IsWildcard(address) || IsLoopback(address)) return;
+SocketIndex::Owner* SocketIndex::OwnerOf(const IpAddress& address, uint32_t netns) {
+  if (address.size == 0 || IsWildcard(address) || IsLoopback(address)) return nullptr;
   const IpAddress plain = Unmapped(address);
-  if (const auto known = address_netns_.find(plain); known != address_netns_.end()) {
-    known->second = netns;
-  } else if (address_netns_.size() < kMaxAddresses) {
-    address_netns_[plain] = netns;
+  if (owners_.size() >= kMaxAddresses && !owners_.contains(plain)) return nullptr;
+  std::vector<Owner>& owners = owners_[plain];
+  const auto known = std::ranges::find(owners, netns, &Owner::netns);
+  if (known != owners.end()) return &*known;
+  if (owners.size() >= kMaxOwners) {
+    std::erase_if(owners, [](const Owner& owner) { return owner.conversations == 0; });
+    if (owners.size() >= kMaxOwners) return nullptr;
   }
+  return &owners.emplace_back(Owner{.netns = netns});
+}
+
+bool SocketIndex::Has(uint32_t netns, const IpAddress& address) const {
+  const auto found = owners_.find(Unmapped(address));
+  return found != owners_.end() &&
+         std::ranges::find(found->second, netns, &Owner::netns) != found->second.end();
 }
 
 void SocketIndex::Add(Conversation& conversation) {
@@ -60,8 +67,12 @@ void SocketIndex::Add(Conversation& conversation) {
     if (open.unix_inode != 0) by_inode_[open.unix_inode] = &conversation;
     return;
   }
-  LearnAddress(open.local, open.netns);
-  if (open.remote.size != 0) by_pair_[PairOf(open)] = &conversation;
+  if (open.remote.size != 0) {
+    std::vector<Conversation*>& same = by_pair_[PairOf(open)];
+    if (std::ranges::find(same, &conversation) != same.end()) return;
+    same.push_back(&conversation);
+    if (Owner* owner = OwnerOf(open.local, open.netns)) ++owner->conversations;
+  }
   // A server that answers on a wildcard address does not know its own, so the pairs differ.
   if (open.transport == model::Transport::kUdp) AddDatagramSocket(open, open.tgid);
 }
@@ -74,10 +85,11 @@ void SocketIndex::Remove(const Conversation& conversation) {
     return;
   }
   const auto found = by_pair_.find(PairOf(open));
-  if (found == by_pair_.end() || found->second != &conversation) return;
-  by_pair_.erase(found);
+  if (found == by_pair_.end() || std::erase(found->second, &conversation) == 0) return;
+  if (found->second.empty()) by_pair_.erase(found);
+  if (Has(open.netns, open.local)) --OwnerOf(open.local, open.netns)->conversations;
   if (open.transport == model::Transport::kUdp) {
-    listeners_.erase({open.transport, open.netns, open.local_port});
+    RemoveHolder({open.transport, open.netns, open.local_port}, open.id);
   }
 }
 
@@ -91,30 +103,70 @@ void SocketIndex::AddListener(const ListenEvent& event) {
     }
     return;
   }
-  LearnAddress(event.local, event.netns);
-  SetListener({event.transport, event.netns, event.port}, event.tgid);
+  OwnerOf(event.local, event.netns);
+  AddHolder({event.transport, event.netns, event.port}, {.tgid = event.tgid});
 }
 
-void SocketIndex::SetListener(const Port& port, uint32_t tgid) {
-  if (const auto known = listeners_.find(port); known != listeners_.end()) {
-    known->second = tgid;
+void SocketIndex::AddHolder(const Port& port, const Holder& holder) {
+  if (holder_count_ >= kMaxListeners) {
+    // The end of an unconnected client socket is not told: such ports must not crowd out servers.
+    absl::erase_if(holders_, [&](const auto& entry) {
+      const bool goes = entry.first.transport == model::Transport::kUdp &&
+                        entry.first.port >= kFirstEphemeralPort;
+      if (goes) holder_count_ -= entry.second.size();
+      return goes;
+    });
+  }
+  const auto known = holders_.find(port);
+  if (known == holders_.end()) {
+    if (holder_count_ >= kMaxListeners) return;
+    holders_[port].push_back(holder);
+    ++holder_count_;
     return;
   }
-  if (listeners_.size() >= kMaxListeners) {
-    // The end of an unconnected client socket is not told: such ports must not crowd out servers.
-    absl::erase_if(listeners_, [](const auto& entry) {
-      return entry.first.transport == model::Transport::kUdp &&
-             entry.first.port >= kFirstEphemeralPort;
-    });
-    if (listeners_.size() >= kMaxListeners) return;
+  // Of those that listen the last one holds the port; connected sockets share it.
+  const auto same = std::ranges::find(known->second, holder.conn, &Holder::conn);
+  if (same != known->second.end()) {
+    same->tgid = holder.tgid;
+  } else if (holder_count_ < kMaxListeners) {
+    known->second.push_back(holder);
+    ++holder_count_;
   }
-  listeners_[port] = tgid;
+}
+
+void SocketIndex::RemoveHolder(const Port& port, ConnId conn) {
+  const auto found = holders_.find(port);
+  if (found == holders_.end()) return;
+  holder_count_ -=
+      std::erase_if(found->second, [conn](const Holder& holder) { return holder.conn == conn; });
+  if (found->second.empty()) holders_.erase(found);
 }
 
 void SocketIndex::AddDatagramSocket(const ConnOpen& socket, uint32_t tgid) {
-  LearnAddress(socket.local, socket.netns);
+  OwnerOf(socket.local, socket.netns);
   if (tgid == 0 || socket.local_port == 0) return;
-  SetListener({socket.transport, socket.netns, socket.local_port}, tgid);
+  AddHolder({socket.transport, socket.netns, socket.local_port},
+            {.conn = socket.remote.size == 0 ? 0 : socket.id, .tgid = tgid});
+}
+
+uint32_t SocketIndex::NetnsOfRemote(const ConnOpen& open) const {
+  if (IsLoopback(open.remote)) return open.netns;
+  const auto found = owners_.find(Unmapped(open.remote));
+  if (found == owners_.end()) return 0;
+  const std::vector<Owner>& owners = found->second;
+  if (owners.size() == 1) return owners.front().netns;
+  if (Has(open.netns, open.remote)) return open.netns;
+  // Of a namespace that is gone the address may stay behind, with nothing that uses it.
+  uint32_t netns = 0;
+  for (const Owner& owner : owners) {
+    if (owner.conversations == 0 &&
+        !holders_.contains({open.transport, owner.netns, open.remote_port})) {
+      continue;
+    }
+    if (netns != 0) return 0;
+    netns = owner.netns;
+  }
+  return netns;
 }
 
 uint32_t SocketIndex::PeerOf(const Conversation& conversation) const {
@@ -127,27 +179,43 @@ uint32_t SocketIndex::PeerOf(const Conversation& conversation) const {
     const auto listener = unix_listeners_.find(open.unix_path);
     return listener == unix_listeners_.end() ? 0 : listener->second;
   }
-  Pair reversed = PairOf(open);
-  std::swap(reversed.local, reversed.remote);
-  std::swap(reversed.local_port, reversed.remote_port);
-  if (const auto peer = by_pair_.find(reversed);
-      peer != by_pair_.end() && peer->second->open().tgid != 0) {
-    return peer->second->open().tgid;
+  const bool is_here = IsLoopback(open.remote) || Has(open.netns, open.remote);
+  Pair pair = PairOf(open);
+  // Where other namespaces have the same pair of addresses, it is not clear whose the other end is.
+  bool is_clear = true;
+  if (const auto own = by_pair_.find(pair); own != by_pair_.end()) {
+    is_clear = std::ranges::all_of(
+        own->second, [&](const Conversation* twin) { return twin->open().netns == open.netns; });
   }
-  uint32_t netns = open.netns;
-  if (!IsLoopback(open.remote)) {
-    const auto owner = address_netns_.find(Unmapped(open.remote));
-    if (owner == address_netns_.end()) return 0;
-    netns = owner->second;
+  std::swap(pair.local, pair.remote);
+  std::swap(pair.local_port, pair.remote_port);
+  if (const auto peers = by_pair_.find(pair); peers != by_pair_.end()) {
+    const Conversation* here = nullptr;
+    const Conversation* elsewhere = nullptr;
+    for (const Conversation* peer : peers->second) {  // the last of a namespace counts
+      const uint32_t netns = peer->open().netns;
+      if (netns == open.netns) {
+        here = peer;
+      } else if (!is_here && !IsLoopback(open.local) && !Has(netns, open.local)) {
+        // One that has our address in its own namespace talks to that.
+        if (elsewhere != nullptr && elsewhere->open().netns != netns) is_clear = false;
+        elsewhere = peer;
+      }
+    }
+    if (here == nullptr && elsewhere != nullptr && !is_clear) return 0;
+    const Conversation* peer = here != nullptr ? here : elsewhere;
+    if (peer != nullptr && peer->open().tgid != 0) return peer->open().tgid;
   }
-  const auto listener = listeners_.find({open.transport, netns, open.remote_port});
-  return listener == listeners_.end() ? 0 : listener->second;
+  const uint32_t netns = NetnsOfRemote(open);
+  if (netns == 0) return 0;
+  const auto holders = holders_.find({open.transport, netns, open.remote_port});
+  return holders == holders_.end() ? 0 : holders->second.back().tgid;
 }
 
 void SocketIndex::ForEachLocalAddress(uint32_t netns,
                                       const std::function<void(const IpAddress&)>& visit) const {
-  for (const auto& [address, owner] : address_netns_) {
-    if (owner == netns) visit(address);
+  for (const auto& [address, owners] : owners_) {
+    if (std::ranges::find(owners, netns, &Owner::netns) != owners.end()) visit(address);
   }
 }
 

@@ -4,9 +4,9 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "agent/capture/conversation.h"
 #include "agent/capture/events.h"
 
@@ -15,10 +15,15 @@ namespace kindling::agent {
 // Finds the process at the other end of a conversation when that end is on this host: by the
 // reversed address pair, by the peer's AF_UNIX inode, or by who listens on the address.
 //
+// The same private address may exist in several network namespaces. An address that the
+// conversation's own namespace has means that one; another's is taken only where there is one that
+// it can be. Else the peer is not known.
+//
 // Threads: the capture thread only.
 // Lifetime: a conversation must be removed before it is destroyed.
 // Limits:  as many entries as there are conversations, plus kMaxListeners; at that bound UDP ports
-//          of the ephemeral range are forgotten first.
+//          of the ephemeral range are forgotten first. kMaxAddresses addresses, each in up to
+//          kMaxOwners namespaces; one in more is nobody's.
 class SocketIndex {
  public:
   void Add(Conversation& conversation);
@@ -37,14 +42,13 @@ class SocketIndex {
  private:
   struct Pair {
     model::Transport transport;
-    uint32_t netns;  // 0 unless the addresses mean something else in each namespace
     IpAddress local, remote;
     uint16_t local_port, remote_port;
     bool operator==(const Pair&) const = default;
     template <typename H>
     friend H AbslHashValue(H h, const Pair& p) {
-      return H::combine(std::move(h), p.transport, p.netns, p.local.bytes, p.remote.bytes,
-                        p.local_port, p.remote_port);
+      return H::combine(std::move(h), p.transport, p.local.bytes, p.remote.bytes, p.local_port,
+                        p.remote_port);
     }
   };
   struct Port {
@@ -57,22 +61,39 @@ class SocketIndex {
       return H::combine(std::move(h), p.transport, p.netns, p.port);
     }
   };
+  // Who has a port: the last one to be told of is asked first.
+  struct Holder {
+    ConnId conn = 0;  // of a connected datagram socket; 0: it listens
+    uint32_t tgid = 0;
+  };
+  struct Owner {
+    uint32_t netns = 0;
+    uint32_t conversations = 0;  // that have the address now
+  };
   struct AddressHash {
     size_t operator()(const IpAddress& address) const { return absl::HashOf(address.bytes); }
   };
 
   static Pair PairOf(const ConnOpen& open);
-  void LearnAddress(const IpAddress& address, uint32_t netns);
-  void SetListener(const Port& port, uint32_t tgid);
+  // The namespace's entry of the address; null for what every namespace has, or at a bound.
+  Owner* OwnerOf(const IpAddress& address, uint32_t netns);
+  bool Has(uint32_t netns, const IpAddress& address) const;
+  // The namespace that a conversation's remote address is in; 0: none or not clear.
+  uint32_t NetnsOfRemote(const ConnOpen& open) const;
+  void AddHolder(const Port& port, const Holder& holder);
+  void RemoveHolder(const Port& port, ConnId conn);
 
   static constexpr size_t kMaxListeners = 16384;
   static constexpr size_t kMaxAddresses = 4096;
+  static constexpr size_t kMaxOwners = 64;
 
-  absl::flat_hash_map<Pair, Conversation*> by_pair_;
+  // More than one where namespaces have the same addresses.
+  absl::flat_hash_map<Pair, std::vector<Conversation*>> by_pair_;
   absl::flat_hash_map<uint64_t, Conversation*> by_inode_;
-  absl::flat_hash_map<Port, uint32_t> listeners_;  // to the process
+  absl::flat_hash_map<Port, std::vector<Holder>> holders_;
+  size_t holder_count_ = 0;
   absl::flat_hash_map<std::string, uint32_t> unix_listeners_;
-  absl::flat_hash_map<IpAddress, uint32_t, AddressHash> address_netns_;
+  absl::flat_hash_map<IpAddress, std::vector<Owner>, AddressHash> owners_;
 };
 
 // 127.0.0.0/8, ::1 and IPv4-mapped loopback.
