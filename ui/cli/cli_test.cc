@@ -14,7 +14,9 @@
 #include <sstream>
 #include <thread>
 
+#include "base/read_file.h"
 #include "base/testing/fake_clock.h"
+#include "base/testing/temp_dir.h"
 #include "base/unique_fd.h"
 #include "ui/cli/testing/fake_query_service.h"
 
@@ -303,6 +305,31 @@ TEST_F(CliTest, LossesThatAreNoRequests) {
   EXPECT_THAT(Run({"map"}).out, HasSubstr("every request captured; lost otherwise: cap 7 events"));
 }
 
+TEST_F(CliTest, WhateverIsMissingIsExitCodeThree) {
+  const auto answer = [this](const std::string& completeness) {
+    service_.edges = Parse<v1::ListEdgesResponse>("completeness { " + completeness + " }");
+    service_.processes = Parse<v1::ListProcessesResponse>("completeness { " + completeness + " }");
+    const Result result = Run({"map"});
+    EXPECT_EQ(Run({"get", "processes"}).code, result.code);
+    EXPECT_EQ(Run({"map", "-o", "json"}).code, result.code);
+    EXPECT_EQ(Run({"top", "--once"}).code, result.code);
+    return std::to_string(result.code) + " " + result.out.substr(result.out.find('\n') + 1);
+  };
+  EXPECT_EQ(answer("captured: 5 fraction: 1"), "0 complete\n");
+  EXPECT_EQ(answer("fraction: 1"), "0 complete\n");
+  EXPECT_EQ(answer("captured: 90 lost_other: 10 fraction: 0.9 "
+                   "by_stage { stage: 'damaged_block' events: 2 } "
+                   "by_stage { stage: 'cap' host: 'a' events: 8 }"),
+            "3 90.0 % captured, at least 10 records lost: cap 8 events, damaged_block 2 blocks\n");
+  EXPECT_EQ(answer("captured: 80 lost: 13 lost_other: 7 fraction: 0.8 "
+                   "by_stage { stage: 'edge' requests: 13 } "
+                   "by_stage { stage: 'views_differ' events: 7 }"),
+            "3 80.0 % captured, 13 requests and 7 other records lost: edge 13, views_differ 7 "
+            "requests\n");
+  EXPECT_EQ(answer("lost_other: 1 by_stage { stage: 'agent_silent' host: 'a' events: 1 }"),
+            "3 nothing captured, at least 1 record lost: agent_silent 1 agent\n");
+}
+
 TEST_F(CliTest, GetServices) {
   service_.services = Parse<v1::ListServicesResponse>(R"pb(
     services {
@@ -494,6 +521,20 @@ TEST_F(CliTest, TopPrintsFrames) {
   EXPECT_EQ(service_.last_edges_request().time().start_ns(), end_ns - 60 * kSecond);
 }
 
+TEST_F(CliTest, TopDividesByTheTimeThatWasWatched) {
+  service_.edges = Parse<v1::ListEdgesResponse>(R"pb(
+    edges { client: "curl" server: "web:80" protocol: "http" request_count: 200 bytes_sent: 4000 }
+    completeness { captured: 200 fraction: 1 }
+  )pb");
+  EXPECT_THAT(Run({"top", "--once"}).out,
+              AllOf(HasSubstr("over 1m: 1 edge, 3.3 requests/s"), HasSubstr(" 3.3 ")));
+  const int64_t end_ns = kNow - 10 * kSecond;
+  service_.edges.mutable_covered()->set_start_ns(end_ns - 20 * kSecond);
+  service_.edges.mutable_covered()->set_end_ns(end_ns);
+  EXPECT_THAT(Run({"top", "--once"}).out, AllOf(HasSubstr("over 20s: 1 edge, 10.0 requests/s"),
+                                                HasSubstr(" 10.0 "), HasSubstr(" 200B")));
+}
+
 TEST_F(CliTest, TopSorts) {
   const auto first_server = [this](const char* key) {
     const std::string out = Run({"top", "--once", "--sort", key}).out;
@@ -630,6 +671,72 @@ TEST_F(CliTest, NobodyAnswers) {
             "KINDLING_CONTROLLER\n");
 }
 
+// A certificate for 127.0.0.1 that signs itself, as PEM files.
+struct Identity {
+  explicit Identity(const std::string& name)
+      : key_file(dir.File(name + ".key")), certificate_file(dir.File(name + ".pem")) {
+    const std::string command =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 "
+        "-subj /CN=" +
+        name + " -addext subjectAltName=IP:127.0.0.1 -keyout " + key_file + " -out " +
+        certificate_file + " 2>/dev/null";
+    EXPECT_EQ(std::system(command.c_str()), 0);
+  }
+  std::shared_ptr<grpc::ServerCredentials> credentials() const {
+    grpc::SslServerCredentialsOptions ssl;
+    ssl.pem_key_cert_pairs.push_back(
+        {*base::ReadFile(key_file, 1 << 16), *base::ReadFile(certificate_file, 1 << 16)});
+    return grpc::SslServerCredentials(ssl);
+  }
+
+  base::TempDir dir;
+  std::string key_file;
+  std::string certificate_file;
+};
+
+TEST_F(CliTest, Tls) {
+  const Identity identity("controller");
+  FakeQueryService secure(identity.credentials());
+  secure.edges = service_.edges;
+  const auto ask = [&](std::vector<std::string> options) {
+    std::vector<std::string> args = {"map", "--timeout", "5s"};
+    args.insert(args.end(), options.begin(), options.end());
+    return Run(args);
+  };
+  const auto fails_in_one_line = [](const Result& result, int code) {
+    EXPECT_EQ(result.code, code);
+    EXPECT_EQ(result.out, "");
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+    return result.err;
+  };
+  EXPECT_EQ(ask({"--controller", secure.address(), "--ca-file", identity.certificate_file}).out,
+            ask({}).out);
+  variables_["KINDLING_CA_FILE"] = identity.certificate_file;
+  EXPECT_EQ(ask({"--controller", secure.address()}).code, 3);
+  // TLS asked of a controller that does not speak it.
+  EXPECT_EQ(fails_in_one_line(ask({"--controller", service_.address()}), 1),
+            "kindlingctl: no controller at " + service_.address() +
+                ": it does not speak TLS; leave --ca-file and KINDLING_CA_FILE out where the "
+                "controller has no tls set\n");
+  variables_.erase("KINDLING_CA_FILE");
+
+  const Identity other("other");
+  EXPECT_EQ(fails_in_one_line(
+                ask({"--controller", secure.address(), "--ca-file", other.certificate_file}), 1),
+            "kindlingctl: no controller at " + secure.address() +
+                ": its certificate is not signed by the CA in --ca-file, or is for another name; "
+                "give the file that the controller's certificate comes from\n");
+  EXPECT_EQ(fails_in_one_line(ask({"--controller", secure.address()}), 1),
+            "kindlingctl: no controller at " + secure.address() +
+                ": something there does not speak gRPC in clear text, or broke off; where the "
+                "controller has tls set give --ca-file; its port is 7420 by default\n");
+  EXPECT_THAT(fails_in_one_line(ask({"--ca-file", "/no/such.pem"}), 1), HasSubstr("/no/such.pem"));
+  EXPECT_EQ(
+      fails_in_one_line(ask({"--controller", secure.address(), "--ca-file", identity.key_file}), 2),
+      "kindlingctl: --ca-file: " + identity.key_file +
+          " holds no PEM certificate (-----BEGIN CERTIFICATE-----)\n");
+}
+
 // A server on a free port that is no gRPC server.
 class OtherServer {
  public:
@@ -670,7 +777,7 @@ TEST_F(CliTest, SomethingElseAnswers) {
   const OtherServer web("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
   const Result result = Run({"map", "--controller", web.address(), "--timeout", "5s"});
   EXPECT_EQ(result.code, 1);
-  EXPECT_THAT(result.err, HasSubstr("something there does not speak gRPC"));
+  EXPECT_THAT(result.err, HasSubstr("something there does not speak gRPC in clear text"));
 
   const OtherServer silent("");
   const Result timeout = Run({"map", "--controller", silent.address(), "--timeout", "300ms"});

@@ -79,6 +79,7 @@ std::string Target(const Endpoint& endpoint) {
 struct Client::Rep {
   std::string address;
   absl::Duration timeout;
+  bool uses_tls = false;
   std::unique_ptr<v1::QueryService::Stub> stub;
 
   // What went wrong, for a person.
@@ -123,18 +124,21 @@ struct Client::Rep {
     if (absl::StrContains(said, "No route to host") || absl::StrContains(said, "unreachable")) {
       why = "no route to it";
     }
-    if (absl::StrContains(said, "andshake") || absl::StrContains(said, "SSL")) {
-      why = "the TLS handshake failed";
-      hint = "check --ca-file, and that the controller has tls set";
-    }
     const bool answers_otherwise = absl::StrContains(said, "http1.x") ||
                                    absl::StrContains(said, "ocket closed") ||
                                    absl::StrContains(said, "onnection reset");
-    if (answers_otherwise) {
-      why = "something there does not speak gRPC, or broke off";
-      hint =
-          "the controller's gRPC port is 7420 by default, and needs --ca-file where it has tls "
-          "set";
+    if (absl::StrContains(said, "verify failed") ||
+        absl::StrContains(said, "CERTIFICATE_VERIFY_FAILED") ||
+        absl::StrContains(said, "eer name")) {
+      why = "its certificate is not signed by the CA in --ca-file, or is for another name";
+      hint = "give the file that the controller's certificate comes from";
+    } else if (uses_tls && (answers_otherwise || absl::StrContains(said, "andshake") ||
+                            absl::StrContains(said, "SSL"))) {
+      why = "it does not speak TLS";
+      hint = "leave --ca-file and KINDLING_CA_FILE out where the controller has no tls set";
+    } else if (answers_otherwise) {
+      why = "something there does not speak gRPC in clear text, or broke off";
+      hint = "where the controller has tls set give --ca-file; its port is 7420 by default";
     }
     return absl::StrFormat("no controller at %s: %s; %s", address, why, hint);
   }
@@ -148,6 +152,10 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& opti
   std::shared_ptr<grpc::ChannelCredentials> credentials;
   if (!options.ca_file.empty()) {
     ASSIGN_OR_RETURN(const std::string ca, base::ReadFile(options.ca_file, kMaxCaBytes));
+    if (!absl::StrContains(ca, "-----BEGIN CERTIFICATE-----")) {
+      return absl::InvalidArgumentError(absl::StrFormat(
+          "--ca-file: %s holds no PEM certificate (-----BEGIN CERTIFICATE-----)", options.ca_file));
+    }
     credentials = grpc::SslCredentials({.pem_root_certs = ca});
   } else if (options.insecure || IsLoopback(endpoint.host)) {
     credentials = grpc::InsecureChannelCredentials();
@@ -162,6 +170,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& opti
   auto rep = std::make_unique<Rep>();
   rep->address = options.address;
   rep->timeout = options.timeout;
+  rep->uses_tls = !options.ca_file.empty();
   rep->stub = v1::QueryService::NewStub(
       grpc::CreateCustomChannel(Target(endpoint), credentials, arguments));
   return std::unique_ptr<Client>(new Client(std::move(rep)));

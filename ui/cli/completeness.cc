@@ -26,17 +26,29 @@ std::string CapturedShare(double fraction) {
 // One stage over all hosts.
 std::string DescribeStage(const std::string& stage, const v1::StageLoss& loss) {
   std::string text = CleanText(stage);
+  if (stage == "damaged_block") return text + " " + Plural(loss.events(), "block");
+  if (stage == "agent_silent") return text + " " + Plural(loss.events(), "agent");
+  if (stage == "views_differ") return text + " " + Plural(loss.events(), "request");
   if (loss.requests() > 0) return text + " " + FormatCount(loss.requests());
   if (loss.events() > 0) return text + " " + Plural(loss.events(), "event");
   if (loss.bytes() > 0) return text + " " + Plural(loss.bytes(), "byte");
   return text;
 }
 
+// "13 requests lost", "13 requests and 7 other records lost", "at least 7 records lost".
+std::string DescribeLost(const v1::Completeness& completeness) {
+  const double other = completeness.lost_other();
+  if (other == 0) return Plural(completeness.lost(), "request") + " lost";
+  if (completeness.lost() == 0) return "at least " + Plural(other, "record") + " lost";
+  return Plural(completeness.lost(), "request") + " and " + Plural(other, "other record") + " lost";
+}
+
 }  // namespace
 
 bool IsPartial(const v1::Completeness& completeness) {
   // Not set at all reads as fraction 0 with nothing lost: an answer without requests.
-  return completeness.lost() > 0 || completeness.notes_size() > 0 ||
+  return completeness.lost() > 0 || completeness.lost_other() > 0 ||
+         completeness.notes_size() > 0 ||
          (completeness.fraction() < 1 && completeness.captured() > 0);
 }
 
@@ -52,11 +64,14 @@ std::string DescribeCompleteness(const v1::Completeness& completeness, const Sty
   std::vector<std::string> parts;
   for (const auto& [stage, loss] : stages) parts.push_back(DescribeStage(stage, loss));
   const std::string where = parts.empty() ? "" : ": " + absl::StrJoin(parts, ", ");
-  if (completeness.lost() > 0 || (completeness.fraction() < 1 && completeness.captured() > 0)) {
-    out +=
-        style.Paint(Tone::kWarning, absl::StrFormat("%s %% captured, %s lost%s",
-                                                    CapturedShare(completeness.fraction()),
-                                                    Plural(completeness.lost(), "request"), where));
+  const bool is_lossy = completeness.lost() > 0 || completeness.lost_other() > 0 ||
+                        (completeness.fraction() < 1 && completeness.captured() > 0);
+  if (is_lossy) {
+    const std::string share = completeness.captured() == 0
+                                  ? "nothing captured"
+                                  : CapturedShare(completeness.fraction()) + " % captured";
+    out += style.Paint(Tone::kWarning,
+                       absl::StrFormat("%s, %s%s", share, DescribeLost(completeness), where));
   } else {
     // Losses that are no requests, such as events of connections without a parser.
     out += parts.empty() ? style.Paint(Tone::kDim, "complete")

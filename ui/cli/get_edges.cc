@@ -27,7 +27,7 @@ std::vector<Column> EdgeColumns(bool by_endpoint, bool is_wide) {
     columns.push_back({.name = name, .right = true});
   }
   if (!is_wide) return columns;
-  for (const char* name : {"SLOW", "LOST", "SENT", "RECEIVED", "CONNS", "REFUSED"}) {
+  for (const char* name : {"SLOW", "LOST", "SENT", "RECEIVED", "CONNS", "FAILED"}) {
     columns.push_back({.name = name, .right = true});
   }
   columns.push_back({.name = "SEEN BY"});

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "base/units.h"
 #include "kindling/v1/query.pb.h"
 #include "ui/cli/commands.h"
 #include "ui/cli/completeness.h"
@@ -51,8 +52,8 @@ Table SpanTable(const v1::ListSpansResponse& response, const Session& session) {
       row.emplace_back(span.host());
       row.emplace_back(std::to_string(span.pid()));
       row.emplace_back(FormatMs(span.wait_ms()));
-      row.emplace_back(FormatCount(span.request_bytes()));
-      row.emplace_back(FormatCount(span.response_bytes()));
+      row.emplace_back(base::FormatBytes(span.request_bytes()));
+      row.emplace_back(base::FormatBytes(span.response_bytes()));
       row.emplace_back(FormatRate(span.sample_weight()));
     }
     table.AddRow(std::move(row));

@@ -29,10 +29,15 @@ inline std::string LimitNote(size_t shown, size_t total, const std::string& what
 // What stands in place of a table without rows.
 inline std::string NothingFound(const Session& session, const std::string& what) {
   const bool is_filtered = !session.globals().filter.empty();
+  // Agents report whole windows of 10 s, a moment after their end.
+  constexpr int64_t kFreshNs = 30'000'000'000;
+  const AskedRange& range = session.globals().range;
+  const bool is_fresh = range.end_ns == 0 && session.now_ns() - range.start_ns < kFreshNs;
   return absl::StrFormat(
-      "no %s %s%s; try a longer --since, or \"kindlingctl get agents\" for who "
+      "no %s %s%s; %stry a longer --since, or \"kindlingctl get agents\" for who "
       "is watching\n",
-      what, session.TimeInWords(), is_filtered ? " match the filter" : "");
+      what, session.TimeInWords(), is_filtered ? " match the filter" : "",
+      is_fresh ? "agents report every 10 s: " : "");
 }
 
 }  // namespace kindling::ui

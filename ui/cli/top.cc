@@ -76,6 +76,9 @@ class Top {
     v1::ListEdgesResponse response;
     RETURN_IF_ERROR(session_.Ask(request, &response));
     is_partial_ = IsPartial(response.completeness());
+    // What is younger than the window is divided by its own age.
+    counted_ns_ = response.covered().end_ns() - response.covered().start_ns();
+    if (counted_ns_ <= 0) counted_ns_ = window_ns_;
 
     std::string frame = Heading(response, end_ns);
     std::vector<const v1::Edge*> edges;
@@ -109,10 +112,10 @@ class Top {
       requests += edge.request_count();
       errors += edge.error_count();
     }
-    return absl::StrFormat("%s, over %s: %d edges, %s requests/s, %s errors/s, by %s\n",
+    return absl::StrFormat("%s, over %s: %s, %s requests/s, %s errors/s, by %s\n",
                            FormatTime(end_ns, session_.globals().zone).substr(0, 19),
-                           base::FormatDurationNs(static_cast<double>(window_ns_)),
-                           response.edges_size(), FormatRate(requests / Seconds()),
+                           base::FormatDurationNs(Seconds() * 1e9),
+                           Plural(response.edges_size(), "edge"), FormatRate(requests / Seconds()),
                            FormatRate(errors / Seconds()), sort_->name);
   }
 
@@ -143,7 +146,7 @@ class Top {
     return table;
   }
 
-  double Seconds() const { return static_cast<double>(window_ns_) / 1e9; }
+  double Seconds() const { return static_cast<double>(counted_ns_) / 1e9; }
 
   size_t RowLimit() const {
     if (session_.globals().limit > 0) return session_.globals().limit;
@@ -159,6 +162,7 @@ class Top {
   const int64_t window_ns_;
   const SortKey* sort_;
   const Terminal* const terminal_;
+  int64_t counted_ns_ = 0;  // the part of the window that was watched
   bool is_partial_ = false;
 };
 
@@ -233,7 +237,8 @@ Command TopCommand() {
           .details =
               "Refreshes every 2 s on a terminal; r, l, e, b change the order and q ends it. "
               "Elsewhere it prints frame after frame, each followed by an empty line. Agents "
-              "report every 10 s, so rates are over whole 10 s windows.",
+              "report every 10 s, so rates are over whole 10 s windows, and over less than "
+              "--window while nobody has watched for so long.",
           .options = {{.name = "sort",
                        .value = "KEY",
                        .help = "order (default rate)",

@@ -1,13 +1,14 @@
 #include "ui/cli/testing/fake_query_service.h"
 
 #include <cstdlib>
+#include <utility>
 
 namespace kindling::ui {
 
-FakeQueryService::FakeQueryService() {
+FakeQueryService::FakeQueryService(std::shared_ptr<grpc::ServerCredentials> credentials) {
   int port = 0;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort("127.0.0.1:0", std::move(credentials), &port);
   builder.RegisterService(this);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) std::abort();

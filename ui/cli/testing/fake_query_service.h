@@ -18,7 +18,8 @@ namespace kindling::ui {
 // Threads: answers are set before the first question; questions come from gRPC's threads.
 class FakeQueryService final : public v1::QueryService::Service {
  public:
-  FakeQueryService();
+  explicit FakeQueryService(
+      std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials());
   ~FakeQueryService() override;
 
   std::string address() const { return address_; }
