@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/records.h"
 #include "storage/blocks/sealed_block.h"
@@ -14,16 +17,33 @@ namespace kindling::storage {
 // Rows that a full block has; an encoder takes up to twice as many.
 inline constexpr size_t kEdgeBlockRows = 32'768;
 
-// Rows of one block, all of one window length or not. Rows of the same series and window are merged
-// into one. The summary holds nothing but the time range; the filter is empty.
+// Rows of one block, all of one window length or not, at most 2 * kEdgeBlockRows once those of the
+// same series and window are merged into one. The summary holds nothing but the time range and the
+// number of rows; the filter is empty. A histogram comes back without zero counts at its ends; one
+// whose counts add up to more than 2^64 - 1 is cut to that.
 SealedBlock EncodeEdgeBlock(std::vector<model::EdgeStats> rows,
                             const ZstdDictionaries& dictionaries);
 
-// DATA_LOSS for bytes that EncodeEdgeBlock cannot have made. `start_ns` and `end_ns` select windows
-// by their start.
+// Gives the rows with start_ns <= window_start_ns < end_ns (INT64_MAX included if that is the end)
+// one after another, by series and then by time; the visitor may move them away, and returns false
+// to stop. DATA_LOSS for bytes that EncodeEdgeBlock cannot have made, perhaps after some rows.
+//
+// Limits: holds the series, at most kMaxEdgeBlockTextBytes of texts, and the times of one series.
+using EdgeVisitor = std::function<bool(model::EdgeStats& row)>;
+absl::Status ReadEdgeBlock(std::string_view body, const ZstdDictionaries& dictionaries,
+                           int64_t start_ns, int64_t end_ns, const EdgeVisitor& visit);
+
+// All of these at once. Limits: also kMaxEdgeBlockTextBytes for the texts of all rows.
 absl::StatusOr<std::vector<model::EdgeStats>> DecodeEdgeBlock(std::string_view body,
                                                               const ZstdDictionaries& dictionaries,
                                                               int64_t start_ns = INT64_MIN,
                                                               int64_t end_ns = INT64_MAX);
+
+inline constexpr size_t kMaxEdgeBlockTextBytes = size_t{256} << 20;
+
+// True when two rows differ in nothing but the window and the numbers.
+bool SameEdgeSeries(const model::EdgeStats& a, const model::EdgeStats& b);
+// Adds the numbers of `other` to `row`, modulo 2^64.
+void AddEdgeNumbers(model::EdgeStats& row, const model::EdgeStats& other);
 
 }  // namespace kindling::storage

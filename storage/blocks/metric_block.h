@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -16,6 +18,9 @@ namespace kindling::storage {
 
 // Points that a full block has; an encoder takes up to twice as many.
 inline constexpr size_t kMetricBlockPoints = 131'072;
+
+// What the texts of a block's series take when each series has its own.
+inline constexpr size_t kMaxMetricBlockTextBytes = size_t{256} << 20;
 
 // What a series was in one window. For a point as it was sent count is 1 and the five are the
 // value.
@@ -37,13 +42,19 @@ struct MetricRun {
 };
 
 // Runs of any series in any order; those of one series are joined, windows of equal time merged.
-// The filter holds the metric names and label pairs.
+// Labels are put in order, each name once with the first of its values; a run without windows is
+// left out. The summary holds nothing but the time range and the number of windows; the filter
+// holds the metric names and label pairs. Values come back with the same bits. A histogram comes
+// back without zero counts at its ends; one whose counts add up to more than 2^64 - 1 is cut to
+// that.
 SealedBlock EncodeMetricBlock(std::vector<MetricRun> runs, const ZstdDictionaries& dictionaries);
 
 // Asked once per series of a block; null: all.
 using WantSeries = std::function<bool(const model::MetricSeries&)>;
 
-// DATA_LOSS for bytes that EncodeMetricBlock cannot have made.
+// DATA_LOSS for bytes that EncodeMetricBlock cannot have made. Windows with start_ns <= time_ns <
+// end_ns (INT64_MAX included if that is the end); series without any are left out. Decodes only the
+// segments, of about 8,192 windows, in which a series is wanted.
 absl::StatusOr<std::vector<MetricRun>> DecodeMetricBlock(std::string_view body,
                                                          const ZstdDictionaries& dictionaries,
                                                          const WantSeries& want = nullptr,
@@ -54,12 +65,29 @@ absl::StatusOr<std::vector<MetricRun>> DecodeMetricBlock(std::string_view body,
 absl::StatusOr<std::vector<model::MetricSeries>> DecodeMetricSeries(
     std::string_view body, const ZstdDictionaries& dictionaries);
 
+// Values of one label in order, with the number of series that have each; no other label is read.
+absl::StatusOr<std::vector<std::pair<std::string, uint64_t>>> DecodeLabelValues(
+    std::string_view body, std::string_view label, const ZstdDictionaries& dictionaries);
+
 // False when the filter says that no series of the block has this name and all these label pairs.
-// An empty name means any.
+// An empty name means any. An unreadable filter says nothing: true.
 bool MetricFilterMayMatch(std::string_view filter, std::string_view name,
                           const std::vector<std::pair<std::string, std::string>>& labels);
 
-// Merges `later` into `window`, whose time stays.
+// A point as it was sent, in a window of its own.
+MetricWindow WindowOf(const model::MetricPoint& point);
+
+// Labels by name, each name once, with the first of its values.
+void SortLabels(model::MetricSeries& series);
+
+// Merges `later` into `window`, whose time stays; a window without points has no part in it.
+// Commutative. Associative but for `sum`, which is rounded at each step: exact while sums are whole
+// numbers (or multiples of one power of two) below 2^53 of them, else off by at most one part in
+// 2^53 for each step. A NaN is never the least or most if there is a number, and a sum that is not
+// a number is always the same one.
 void MergeWindow(MetricWindow& window, const MetricWindow& later);
+
+// By time, those of equal times merged; the result depends on no order of theirs.
+void JoinWindows(std::vector<MetricWindow>& windows);
 
 }  // namespace kindling::storage

@@ -1,0 +1,76 @@
+#include "storage/blocks/text_table.h"
+
+#include <algorithm>
+
+#include "base/byte_reader.h"
+#include "storage/varint.h"
+
+namespace kindling::storage {
+
+void TextTableBuilder::Sort() {
+  texts_.reserve(numbers_.size());
+  for (const auto& [text, number] : numbers_) texts_.emplace_back(text.data(), text.size());
+  std::sort(texts_.begin(), texts_.end());
+  for (size_t i = 0; i < texts_.size(); ++i) {
+    numbers_[AbslView(texts_[i])] = static_cast<uint32_t>(i);
+  }
+}
+
+std::string TextTableBuilder::Encode() const {
+  std::string out;
+  PutVarint(out, texts_.size());
+  std::string_view last;
+  for (const std::string_view text : texts_) {
+    const size_t most = std::min(last.size(), text.size());
+    size_t shared = 0;
+    while (shared < most && text[shared] == last[shared]) ++shared;
+    PutVarint(out, shared);
+    PutVarint(out, text.size() - shared);
+    out += text.substr(shared);
+    last = text;
+  }
+  return out;
+}
+
+absl::StatusOr<TextTable> TextTable::Parse(std::string_view bytes, size_t max_bytes) {
+  base::ByteReader reader(base::AsBytes(bytes));
+  const uint64_t count = ReadVarint(reader);
+  // Two numbers each.
+  if (count > reader.remaining() / 2 || max_bytes > UINT32_MAX) {
+    return absl::DataLossError("more texts than bytes");
+  }
+  TextTable table;
+  table.ends_.reserve(count + 1);
+  for (uint64_t i = 0; i < count; ++i) {
+    const uint64_t shared = ReadVarint(reader);
+    const std::string_view rest = reader.Text(ReadVarint(reader));
+    const size_t start = i == 0 ? 0 : table.ends_[i - 1];
+    const size_t last_size = table.bytes_.size() - start;
+    if (!reader.ok() || shared > last_size ||
+        shared + rest.size() > max_bytes - table.bytes_.size()) {
+      return absl::DataLossError("texts are damaged or too large");
+    }
+    table.bytes_.append(table.bytes_, start, shared);
+    table.bytes_ += rest;
+    table.ends_.push_back(static_cast<uint32_t>(table.bytes_.size()));
+    if (i > 0 && table[i - 1] >= table[i]) return absl::DataLossError("texts are not in order");
+  }
+  if (reader.remaining() != 0) return absl::DataLossError("bytes after the texts");
+  return table;
+}
+
+size_t TextTable::Find(std::string_view text) const {
+  size_t low = 0;
+  size_t high = size();
+  while (low < high) {
+    const size_t middle = (low + high) / 2;
+    if ((*this)[middle] < text) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low < size() && (*this)[low] == text ? low : size();
+}
+
+}  // namespace kindling::storage
