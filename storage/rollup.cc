@@ -1,0 +1,98 @@
+#include "storage/rollup.h"
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "storage/blocks/edge_block.h"
+
+namespace kindling::storage {
+namespace {
+
+auto SeriesOf(const model::EdgeStats& row) {
+  return std::tie(row.observer, row.client, row.server, row.protocol, row.transport, row.endpoint,
+                  row.outcome, row.status_code);
+}
+
+size_t HashOf(const model::Party& party) {
+  return absl::HashOf(party.workload, party.workload_kind, party.host, party.address, party.port,
+                      party.dns_name);
+}
+
+// What one row of the result is made of.
+struct EdgeKey {
+  const model::EdgeStats* row;
+  int64_t start_ns;
+  int64_t window_ns;
+
+  bool operator==(const EdgeKey& other) const {
+    return start_ns == other.start_ns && window_ns == other.window_ns &&
+           SameEdgeSeries(*row, *other.row);
+  }
+  template <typename H>
+  friend H AbslHashValue(H h, const EdgeKey& key) {
+    const model::EdgeStats& row = *key.row;
+    return H::combine(std::move(h), key.start_ns, key.window_ns, HashOf(row.client),
+                      HashOf(row.server), row.observer, row.protocol, row.transport, row.endpoint,
+                      row.outcome, row.status_code);
+  }
+};
+
+}  // namespace
+
+int64_t AlignDown(int64_t time_ns, int64_t step_ns) {
+  int64_t rest = time_ns % step_ns;
+  if (rest < 0) rest += step_ns;
+  return time_ns < INT64_MIN + rest ? time_ns : time_ns - rest;
+}
+
+std::vector<model::EdgeStats> RollUpEdges(const std::vector<model::EdgeStats>& rows,
+                                          int64_t step_ns) {
+  std::vector<model::EdgeStats> result;
+  absl::flat_hash_map<EdgeKey, size_t> places;
+  for (const model::EdgeStats& row : rows) {
+    EdgeKey key = {.row = &row, .start_ns = row.window_start_ns, .window_ns = row.window_ns};
+    if (row.window_ns <= step_ns) {
+      key.start_ns = AlignDown(row.window_start_ns, step_ns);
+      key.window_ns = step_ns;
+    }
+    const auto [it, added] = places.try_emplace(key, result.size());
+    if (!added) {
+      AddEdgeNumbers(result[it->second], row);
+      continue;
+    }
+    result.push_back(row);
+    result.back().window_start_ns = key.start_ns;
+    result.back().window_ns = key.window_ns;
+  }
+  std::sort(result.begin(), result.end(), [](const model::EdgeStats& a, const model::EdgeStats& b) {
+    return std::tuple_cat(SeriesOf(a), std::tie(a.window_start_ns, a.window_ns)) <
+           std::tuple_cat(SeriesOf(b), std::tie(b.window_start_ns, b.window_ns));
+  });
+  return result;
+}
+
+std::vector<MetricRun> RollUpMetrics(const std::vector<MetricRun>& runs, int64_t step_ns) {
+  std::vector<const MetricRun*> order;
+  for (const MetricRun& run : runs) order.push_back(&run);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const MetricRun* a, const MetricRun* b) { return a->series < b->series; });
+  std::vector<MetricRun> result;
+  for (const MetricRun* run : order) {
+    if (run->windows.empty()) continue;
+    if (result.empty() || result.back().series != run->series) {
+      result.push_back({.series = run->series});
+    }
+    std::vector<MetricWindow>& windows = result.back().windows;
+    for (const MetricWindow& window : run->windows) {
+      windows.push_back(window);
+      windows.back().time_ns = AlignDown(window.time_ns, step_ns);
+    }
+  }
+  for (MetricRun& run : result) JoinWindows(run.windows);
+  return result;
+}
+
+}  // namespace kindling::storage
