@@ -21,6 +21,8 @@ void Require(bool holds, const char* what) {
 
 class CheckingSink : public RecordSink {
  public:
+  explicit CheckingSink(bool takes_runs) : takes_runs_(takes_runs) {}
+
   void OnRecord(const Record& record) override {
     Require(!record.endpoint.empty() && record.endpoint.size() <= kMaxEndpointBytes, "endpoint");
     Require(record.status_code.size() <= kMaxAttributeBytes, "status_code");
@@ -32,11 +34,31 @@ class CheckingSink : public RecordSink {
     for (const auto& [name, value] : record.attributes) {
       Require(!name.empty() && value.size() <= kMaxStatementBytes, "attribute");
     }
-    ++records;
+    Require(takes_runs_ || record.more == 0, "one request a record");
+    sums.requests += record.requests();
+    sums.request_bytes += record.request_bytes + record.more_request_bytes;
+    sums.response_bytes += record.response_bytes + record.more_response_bytes;
   }
-  void OnUnparsed(uint64_t, uint64_t) override {}
+  void OnUnparsed(uint64_t bytes, uint64_t requests) override {
+    sums.unparsed_bytes += bytes;
+    sums.unparsed_requests += requests;
+  }
+  void OnDropped(int64_t /*start_ns*/) override { ++sums.dropped; }
+  bool takes_runs() const override { return takes_runs_; }
 
-  uint64_t records = 0;
+  struct Sums {
+    uint64_t requests = 0;
+    uint64_t request_bytes = 0;
+    uint64_t response_bytes = 0;
+    uint64_t unparsed_bytes = 0;
+    uint64_t unparsed_requests = 0;
+    uint64_t dropped = 0;
+    bool operator==(const Sums&) const = default;
+  };
+  Sums sums;
+
+ private:
+  const bool takes_runs_;
 };
 
 }  // namespace
@@ -44,7 +66,10 @@ class CheckingSink : public RecordSink {
 void FuzzCodec(const std::function<std::unique_ptr<ProtocolCodec>()>& make_codec,
                std::span<const uint8_t> input) {
   const std::unique_ptr<ProtocolCodec> codec = make_codec();
-  CheckingSink sink;
+  CheckingSink sink(/*takes_runs=*/false);
+  // The same with runs: after every step it must have told as much.
+  const std::unique_ptr<ProtocolCodec> codec_of_runs = make_codec();
+  CheckingSink sink_of_runs(/*takes_runs=*/true);
   int64_t now_ns = kStepNs;
   uint32_t seq[2] = {1000, 5'000'000};
   while (input.size() >= 2) {
@@ -56,8 +81,10 @@ void FuzzCodec(const std::function<std::unique_ptr<ProtocolCodec>()>& make_codec
     const int what = step >> 1 & 3;
     if (what == 3 && (step & 8) != 0) {
       codec->OnTick(now_ns, kNoResponseNs, sink);
+      codec_of_runs->OnTick(now_ns, kNoResponseNs, sink_of_runs);
     } else if (what == 3) {
       codec->OnGap(flow, size / 8, sink);
+      codec_of_runs->OnGap(flow, size / 8, sink_of_runs);
       seq[step & 1] += size / 8;
     } else {
       const size_t take = std::min<size_t>(size + size_t{1}, input.size());
@@ -70,11 +97,15 @@ void FuzzCodec(const std::function<std::unique_ptr<ProtocolCodec>()>& make_codec
                             .tcp_seq = seq[step & 1],
                             .tid = 7};
       codec->Feed(flow, segment, sink);
+      codec_of_runs->Feed(flow, segment, sink_of_runs);
       seq[step & 1] += static_cast<uint32_t>(take) + segment.unseen_bytes;
       input = input.subspan(take);
     }
+    Require(sink.sums == sink_of_runs.sums, "runs hold what their requests do");
   }
   codec->OnClose(now_ns, sink);
+  codec_of_runs->OnClose(now_ns, sink_of_runs);
+  Require(sink.sums == sink_of_runs.sums, "runs hold what their requests do, at the end");
   Require(!codec->has_open_request(), "nothing is open after OnClose");
 }
 
