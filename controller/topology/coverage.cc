@@ -10,18 +10,35 @@ namespace {
 constexpr size_t kServer = 0;
 constexpr size_t kClient = 1;
 // Of the requests of a slot, so many may fall on either side of its end.
-constexpr int64_t kAtTheEnd = 50;  // 1 / 50
+constexpr double kAtTheEnd = 0.02;
 
-int64_t Worth(const Slots& slots, uint32_t slot) {
-  const auto it = slots.find(slot);
-  if (it == slots.end()) return 0;
-  return static_cast<int64_t>(it->second.count) - static_cast<int64_t>(it->second.lost);
-}
+// Of one view: what it counted in each slot, and how many there were by its own reckoning. Losses
+// are often told later than they happened, so they are spread as the counts are.
+struct View {
+  explicit View(const Slots& slots) : slots(slots) {
+    for (const auto& [slot, tally] : slots) {
+      count += static_cast<double>(tally.count);
+      lost += static_cast<double>(tally.lost);
+    }
+  }
+  double CountIn(uint32_t slot) const {
+    const auto it = slots.find(slot);
+    return it == slots.end() ? 0 : static_cast<double>(it->second.count);
+  }
+  double LostIn(uint32_t slot) const {
+    if (count > 0) return lost * CountIn(slot) / count;
+    const auto it = slots.find(slot);
+    return it == slots.end() ? 0 : static_cast<double>(it->second.lost);
+  }
 
-int64_t Total(const Slots& slots) {
-  int64_t total = 0;
-  for (const auto& [slot, tally] : slots) total += static_cast<int64_t>(tally.count);
-  return total;
+  const Slots& slots;
+  double count = 0;
+  double lost = 0;
+};
+
+// What a view counted in a slot in which there were `all`, less what it misses without knowing.
+double Worth(const View& view, uint32_t slot, double all) {
+  return view.CountIn(slot) - (all - view.CountIn(slot) - view.LostIn(slot));
 }
 
 }  // namespace
@@ -31,15 +48,20 @@ Choice ChooseViews(const Slots& client, const Slots& server) {
   for (const auto& [slot, tally] : client) all.insert(slot);
   for (const auto& [slot, tally] : server) all.insert(slot);
   if (all.empty()) return {};
-  const int64_t mean = std::max(Total(client), Total(server)) / static_cast<int64_t>(all.size());
-  const int64_t change_cost = 1 + mean / kAtTheEnd;
+  const View of_client(client);
+  const View of_server(server);
+  const double mean = std::max(of_client.count, of_server.count) / static_cast<double>(all.size());
+  const double change_cost = 1 + mean * kAtTheEnd;
 
   // The best way to each view of a slot, and the view before it.
-  std::array<int64_t, 2> best = {0, 0};
+  std::array<double, 2> best = {0, 0};
   std::vector<std::array<size_t, 2>> from;
   for (const uint32_t slot : all) {
-    const std::array<int64_t, 2> worth = {Worth(server, slot), Worth(client, slot)};
-    std::array<int64_t, 2> next;
+    const double there_were = std::max(of_client.CountIn(slot) + of_client.LostIn(slot),
+                                       of_server.CountIn(slot) + of_server.LostIn(slot));
+    const std::array<double, 2> worth = {Worth(of_server, slot, there_were),
+                                         Worth(of_client, slot, there_were)};
+    std::array<double, 2> next;
     std::array<size_t, 2> before;
     for (const size_t view : {kServer, kClient}) {
       const bool changes = best[1 - view] - change_cost > best[view] && !from.empty();

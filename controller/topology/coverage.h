@@ -26,10 +26,11 @@ struct Choice {
   std::vector<uint32_t> client_slots;  // of kMixed, ascending; the server's stands in all others
 };
 
-// Chooses for each slot the view that covers it better: the one that counted more and lost less.
-// The two are never added. A request that one side counts at the end of a slot and the other at the
-// beginning of the next would be taken twice or not at all where views change, so they change only
-// where it gains more than that; where it does not matter, the server's stands.
+// Chooses for each slot the view that covers it better: the one that counted more, and that misses
+// less without knowing it. The two are never added. A request that one side counts at the end of a
+// slot and the other at the beginning of the next would be taken twice or not at all where views
+// change, so they change only where it gains more than that; where it does not matter, the server's
+// stands.
 Choice ChooseViews(const Slots& client, const Slots& server);
 
 }  // namespace kindling::controller

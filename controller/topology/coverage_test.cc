@@ -44,9 +44,18 @@ TEST(CoverageTest, TheViewThatLostLessStands) {
   Slots server = Counts({80, 80});
   server[0].lost = server[1].lost = 20;
   EXPECT_EQ(ChooseViews(Counts({100, 100}), server).stands, Stands::kClient);
-  // Of equal counts too.
-  EXPECT_EQ(ChooseViews(Counts({80, 80}), server).stands, Stands::kClient);
-  EXPECT_EQ(ChooseViews(server, Counts({80, 80})).stands, Stands::kServer);
+  // Of equal counts the one that knows what it lost.
+  EXPECT_EQ(ChooseViews(Counts({80, 80}), server).stands, Stands::kServer);
+  EXPECT_EQ(ChooseViews(server, Counts({80, 80})).stands, Stands::kClient);
+}
+
+TEST(CoverageTest, LossesThatAreToldLateAreNotAViewOfTheirOwn) {
+  // Of 901 the client counted more and knows less of what it lost.
+  Slots client = Counts({108, 0});
+  client[1].lost = 711;
+  Slots server = Counts({82, 0});
+  server[1].lost = 819;
+  EXPECT_EQ(ChooseViews(client, server).stands, Stands::kServer);
 }
 
 }  // namespace
