@@ -487,6 +487,14 @@ TEST_F(CliTest, MapWithCycles) {
             "complete\n");
 }
 
+TEST_F(CliTest, MapOfRequestsWhoseTimesAreNotKnown) {
+  service_.edges = Parse<v1::ListEdgesResponse>(R"pb(
+    edges { client: "10.0.0.1" server: "web:80" protocol: "http" request_count: 5 }
+    completeness { captured: 5 fraction: 1 }
+  )pb");
+  EXPECT_EQ(Run({"map"}).out, "10.0.0.1\n└─ http → web:80  5 requests\ncomplete\n");
+}
+
 // Names come from other people's processes.
 TEST_F(CliTest, HostileNames) {
   service_.edges = Parse<v1::ListEdgesResponse>(R"pb(

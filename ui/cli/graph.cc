@@ -42,7 +42,8 @@ std::string DescribeEdge(const GraphEdge& edge) {
   }
   std::string text = Plural(edge.requests, "request");
   if (edge.errors > 0) text += ", " + Plural(edge.errors, "error");
-  return text + ", p95 " + FormatMs(edge.p95_ms);
+  // Of requests that were told apart by their number only, the times are not known.
+  return edge.p95_ms > 0 ? text + ", p95 " + FormatMs(edge.p95_ms) : text;
 }
 
 }  // namespace kindling::ui
