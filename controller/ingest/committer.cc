@@ -9,6 +9,13 @@
 #include "storage/store.h"
 
 namespace kindling::controller {
+namespace {
+
+// As an agent sends it; in memory.
+constexpr size_t kUsualBatchBytes = 2 << 20;
+constexpr absl::Duration kWakeInterval = absl::Milliseconds(5);
+
+}  // namespace
 
 Committer::Committer(storage::Store& store, Options options)
     : store_(store), options_(options), thread_([this] { Run(); }) {}
@@ -34,6 +41,26 @@ absl::Status Committer::Submit(std::shared_ptr<Lane> lane, model::Batch batch, s
   return absl::OkStatus();
 }
 
+bool Committer::HasRoom(std::function<void()> again) {
+  absl::MutexLock lock(&mu_);
+  if (stopping_ || counters_.pending_bytes < options_.pause_bytes) return true;
+  waiting_.push_back(std::move(again));
+  return false;
+}
+
+void Committer::WakeWaiting() {
+  std::vector<std::function<void()>> woken;
+  {
+    absl::MutexLock lock(&mu_);
+    for (size_t bytes = counters_.pending_bytes; bytes < options_.pause_bytes && !waiting_.empty();
+         bytes += kUsualBatchBytes) {
+      woken.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+    }
+  }
+  for (const std::function<void()>& again : woken) again();
+}
+
 Committer::Counters Committer::counters() const {
   absl::MutexLock lock(&mu_);
   return counters_;
@@ -52,10 +79,16 @@ std::vector<Committer::Item> Committer::TakeGroup() {
 
 void Committer::Run() {
   for (;;) {
+    WakeWaiting();
     std::vector<Item> group;
     {
       absl::MutexLock lock(&mu_);
-      mu_.Await(absl::Condition(this, &Committer::HasWork));
+      // Of those that were woken some may have nothing to send: then it is the next ones' turn.
+      const bool more = !waiting_.empty() && counters_.pending_bytes < options_.pause_bytes;
+      if (!mu_.AwaitWithTimeout(absl::Condition(this, &Committer::HasWork),
+                                more ? kWakeInterval : absl::InfiniteDuration())) {
+        continue;
+      }
       mu_.AwaitWithTimeout(absl::Condition(this, &Committer::GroupIsFull), options_.gather);
       group = TakeGroup();
       if (group.empty()) return;  // only when stopping
@@ -129,6 +162,43 @@ void Committer::AppendApart(std::vector<Item>& group, std::vector<model::Batch> 
     }
     Tell(group[i], status);
   }
+}
+
+size_t MemoryBytes(const model::Batch& batch) {
+  // A text beyond what a string holds within itself, with what its allocation takes beside it.
+  const auto text = [](const std::string& value) {
+    return value.size() <= 15 ? 0 : value.size() + 16;
+  };
+  const auto party = [&](const model::Party& value) {
+    return text(value.workload) + text(value.host) + text(value.address) + text(value.dns_name);
+  };
+  size_t bytes = sizeof(batch);
+  for (const model::Span& span : batch.spans) {
+    bytes += sizeof(span) + party(span.client) + party(span.server) + text(span.endpoint);
+    for (const auto& [key, value] : span.attributes) {
+      bytes += sizeof(key) + sizeof(value) + text(key) + text(value);
+    }
+  }
+  for (const model::EdgeStats& edge : batch.edges) {
+    bytes += sizeof(edge) + party(edge.client) + party(edge.server) + text(edge.endpoint) +
+             sizeof(uint64_t) * edge.latency.counts().size();
+  }
+  for (const model::MetricSeries& series : batch.series) {
+    bytes += sizeof(series) + text(series.name);
+    for (const auto& [name, value] : series.labels) {
+      bytes += sizeof(name) + sizeof(value) + text(name) + text(value);
+    }
+  }
+  for (const model::MetricPoint& point : batch.points) {
+    bytes += sizeof(point) + sizeof(uint64_t) * point.histogram.counts().size();
+  }
+  for (const model::Chunk& chunk : batch.chunks) bytes += sizeof(chunk) + text(chunk.bytes);
+  for (const model::Content& content : batch.contents)
+    bytes += sizeof(content) + text(content.bytes);
+  for (const model::ProcessEvent& event : batch.processes)
+    bytes += sizeof(event) + text(event.command);
+  return bytes + batch.addresses.size() * sizeof(model::AddressBinding) +
+         batch.losses.size() * sizeof(model::Loss);
 }
 
 }  // namespace kindling::controller

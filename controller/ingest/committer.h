@@ -27,11 +27,15 @@ namespace kindling::controller {
 // Lifetime: `store` must outlive this. The destructor commits what was submitted.
 // Failure:  what the store says of a group holds for each of its batches, but for a batch that the
 //           store finds malformed: that one alone gets INTERNAL, the others are stored.
-// Limits:   holds at most `max_pending_bytes`; further batches are refused.
+// Limits:   holds at most `max_pending_bytes` of batches as they are in memory; further ones are
+//           refused. Who asks HasRoom() before it reads a batch is not.
 class Committer {
  public:
   struct Options {
     size_t max_pending_bytes = 256 << 20;
+    // Streams should read on only while less than this is pending. Batches that are being decoded
+    // then still come.
+    size_t pause_bytes = 64 << 20;
     size_t max_group_bytes = 32 << 20;
     // How long a first batch waits for others.
     absl::Duration gather = absl::Milliseconds(3);
@@ -58,9 +62,13 @@ class Committer {
     bool failed = false;  // committer's thread only
   };
 
-  // Batches are committed in the order they are submitted in. `bytes` is what the batch weighs.
-  // RESOURCE_EXHAUSTED: too much is pending; `done` is not called then.
+  // Batches are committed in the order they are submitted in. `bytes` is what the batch weighs, see
+  // MemoryBytes. RESOURCE_EXHAUSTED: too much is pending; `done` is not called then.
   absl::Status Submit(std::shared_ptr<Lane> lane, model::Batch batch, size_t bytes, Done done);
+
+  // Whether another batch should be read. If not, `again` is called once there is room, on the
+  // committer's thread; it must not block.
+  bool HasRoom(std::function<void()> again);
 
   Counters counters() const;
 
@@ -78,6 +86,8 @@ class Committer {
   void AppendApart(std::vector<Item>& group, std::vector<model::Batch> batches,
                    const absl::Status& together);
   static void Tell(Item& item, const absl::Status& status);
+  // Lets some of those go on who wait for room: as many as there is likely to be room for.
+  void WakeWaiting();
   std::vector<Item> TakeGroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !queue_.empty() || stopping_; }
   bool GroupIsFull() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -88,9 +98,13 @@ class Committer {
   const Options options_;
   mutable absl::Mutex mu_;
   std::deque<Item> queue_ ABSL_GUARDED_BY(mu_);
+  std::deque<std::function<void()>> waiting_ ABSL_GUARDED_BY(mu_);  // for room
   Counters counters_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };
+
+// About what a batch takes in memory.
+size_t MemoryBytes(const model::Batch& batch);
 
 }  // namespace kindling::controller

@@ -120,6 +120,48 @@ TEST(CommitterTest, WhatArrivesDuringACommitGoesTogetherIntoTheNext) {
   EXPECT_EQ(committer.counters().pending_bytes, 0);
 }
 
+TEST(CommitterTest, WhoWaitsForRoomIsCalledOnceThereIsSome) {
+  FakeStore store;
+  store.SetOpen(false);
+  Results results;
+  Committer committer(store, {.pause_bytes = 100, .gather = absl::ZeroDuration()});
+  const auto lane = std::make_shared<Committer::Lane>();
+  absl::Mutex mu;
+  int called = 0;
+  const auto again = [&] {
+    absl::MutexLock lock(&mu);
+    ++called;
+  };
+  EXPECT_TRUE(committer.HasRoom(again));
+  ASSERT_OK(committer.Submit(lane, BatchOf(1), 99, results.Done()));
+  EXPECT_TRUE(committer.HasRoom(again));
+  ASSERT_OK(committer.Submit(lane, BatchOf(2), 1, results.Done()));
+  EXPECT_FALSE(committer.HasRoom(again));
+  EXPECT_FALSE(committer.HasRoom(again));
+  // What comes all the same is taken.
+  ASSERT_OK(committer.Submit(lane, BatchOf(3), 1000, results.Done()));
+  {
+    absl::MutexLock lock(&mu);
+    EXPECT_EQ(called, 0);
+  }
+  store.SetOpen(true);
+  results.Await(3);
+  // Not only the first, although nothing is submitted after it.
+  absl::MutexLock lock(&mu);
+  const auto both = [&] { return called == 2; };
+  EXPECT_TRUE(mu.AwaitWithTimeout(absl::Condition(&both), absl::Seconds(30)));
+}
+
+TEST(CommitterTest, MemoryBytesCountsTexts) {
+  model::Batch batch;
+  const size_t empty = MemoryBytes(batch);
+  batch.spans.resize(1);
+  const size_t one = MemoryBytes(batch);
+  EXPECT_EQ(one - empty, sizeof(model::Span));
+  batch.spans[0].attributes.emplace_back("short", std::string(1000, 'x'));
+  EXPECT_GT(MemoryBytes(batch), one + 1000);
+}
+
 TEST(CommitterTest, AfterAFailureTheLaterBatchesOfTheStreamFailToo) {
   FakeStore store;
   store.SetOpen(false);

@@ -88,8 +88,9 @@ absl::Status IngestStream::HandleBatch(const v1::Batch& in) {
     sequence = batch->id.sequence;
     ++in_flight_;
   }
+  const size_t memory_bytes = MemoryBytes(*batch);
   const absl::Status submitted =
-      committer_.Submit(lane_, *std::move(batch), bytes,
+      committer_.Submit(lane_, *std::move(batch), memory_bytes,
                         [stream = shared_from_this(), epoch, sequence](const absl::Status& status) {
                           stream->OnCommitted(epoch, sequence, status);
                         });
@@ -165,6 +166,20 @@ bool IngestStream::NextResponse() {
   return true;
 }
 
+bool IngestStream::CommitterHasRoom() {
+  if (waiting_) return false;
+  waiting_ = !committer_.HasRoom([weak = weak_from_this()] {
+    const std::shared_ptr<IngestStream> stream = weak.lock();
+    if (stream == nullptr) return;
+    {
+      absl::MutexLock lock(&stream->mu_);
+      stream->waiting_ = false;
+    }
+    stream->Pump();
+  });
+  return !waiting_;
+}
+
 void IngestStream::Pump() {
   {
     absl::MutexLock lock(&mu_);
@@ -197,7 +212,7 @@ bool IngestStream::PumpOnce() {
     if (ending_ && all_said && !writing_) {
       finish = finished_ = true;
       finish_status = base::ToRpcStatus(end_status_);
-    } else if (!ending_ && !reading_ && in_flight_ < kIngestCredit) {
+    } else if (!ending_ && !reading_ && in_flight_ < kIngestCredit && CommitterHasRoom()) {
       read = reading_ = true;
     }
   }

@@ -17,7 +17,8 @@
 
 namespace kindling::controller {
 
-// The gRPC side of one agent's stream: reads while there is credit, acknowledges what is durable,
+// The gRPC side of one agent's stream: reads while there is credit and the committer has room,
+// acknowledges what is durable,
 // ends when either side wants to, never before what was read has been acknowledged (unless the peer
 // is gone).
 //
@@ -50,6 +51,8 @@ class IngestStream final : public grpc::ServerBidiReactor<v1::IngestRequest, v1:
   absl::Status Handle();
   absl::Status HandleBatch(const v1::Batch& batch);
   void OnCommitted(uint64_t boot_epoch, uint64_t sequence, const absl::Status& status);
+  // Whether a batch may be read as far as the committer is concerned; if not, this is pumped later.
+  bool CommitterHasRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Makes the calls into gRPC that the state asks for.
   void Pump();
   bool PumpOnce();
@@ -68,6 +71,7 @@ class IngestStream final : public grpc::ServerBidiReactor<v1::IngestRequest, v1:
   std::optional<v1::Welcome> welcome_ ABSL_GUARDED_BY(mu_);
   std::map<uint64_t, uint64_t> acks_ ABSL_GUARDED_BY(mu_);  // epoch -> sequence, not yet written
   uint32_t in_flight_ ABSL_GUARDED_BY(mu_) = 0;             // batches in the committer
+  bool waiting_ ABSL_GUARDED_BY(mu_) = false;               // for room in the committer
   bool pumping_ ABSL_GUARDED_BY(mu_) = false;
   bool pump_again_ ABSL_GUARDED_BY(mu_) = false;
   bool reading_ ABSL_GUARDED_BY(mu_) = false;
