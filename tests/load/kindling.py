@@ -20,12 +20,12 @@ _STORAGE_ELEMENT_BYTES = 64  # struct bpf_local_storage_elem around the value; k
 class Program:
     """A child that prints a line beginning with `ready:` when it is up."""
 
-    def __init__(self, name: str, command: list[str], log: Path) -> None:
+    def __init__(self, name: str, command: list[str], log: Path, cpu: str | None = LOAD_CPU) -> None:
         self.name = name
         self.log = log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
-                pinned(LOAD_CPU, *command), stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                pinned(cpu, *command), stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
         deadline = time.monotonic() + READY_TIMEOUT_S
         while not any(line.startswith("ready:") for line in log.read_text(errors="replace").splitlines()):

@@ -39,9 +39,10 @@ http {{
 """
 
 
-def pinned(cpu: str, *command: str) -> list[str]:
-    """The command on one processor; it ends when the bench does, however that ends."""
-    return ["setpriv", "--pdeathsig", "TERM", "taskset", "-c", cpu, *command]
+def pinned(cpu: str | None, *command: str) -> list[str]:
+    """The command on one processor, or on any; it ends when the bench does, however that ends."""
+    pin = ["taskset", "-c", cpu] if cpu is not None else []
+    return ["setpriv", "--pdeathsig", "TERM", *pin, *command]
 
 
 def free_port() -> int:

@@ -20,9 +20,10 @@ struct TopologyOptions {
   // watches.
   double mysql_share = 0.10;
   double redis_share = 0.05;
-  double unwatched_share = 0.5;  // of MySQL and Redis: on machines without an agent
-  uint32_t callees = 6;          // services that an HTTP service calls
-  uint32_t endpoints = 20;       // of a service
+  double unwatched_share = 0.5;   // of MySQL and Redis: on machines without an agent
+  uint32_t callees = 6;           // services that an HTTP service calls
+  uint32_t endpoints = 20;        // of a service
+  uint32_t endpoints_called = 4;  // of those, by one calling service
   double endpoint_zipf = 1.1;
   // The routes and statements that services take their endpoints from.
   uint32_t routes = 500;

@@ -56,7 +56,8 @@ Traffic::Traffic(TrafficOptions options)
       popular_(static_cast<uint32_t>(topology_.http_services.size()),
                options_.topology.service_zipf),
       endpoint_(options_.topology.endpoints, options_.topology.endpoint_zipf),
-      dns_name_(options_.topology.services, options_.topology.service_zipf),
+      called_endpoint_(std::min(options_.topology.endpoints, options_.topology.endpoints_called),
+                       options_.topology.endpoint_zipf),
       path_(topology_.paths_per_route, options_.url_path_zipf),
       now_ns_(options_.start_ns),
       next_trace_ns_(options_.start_ns) {
@@ -139,14 +140,28 @@ void Traffic::AddBindings(uint32_t host, model::Batch& batch) const {
   }
 }
 
+uint32_t Traffic::PickEndpoint(uint32_t client, uint32_t service_index) {
+  const Service& service = topology_.services[service_index];
+  if (client == kProxy) return service.endpoints[endpoint_.Pick(random_)];
+  const uint32_t caller_index = topology_.replicas[client].service;
+  if (service.kind == ServiceKind::kDns) {
+    // It asks for the services that it calls.
+    const std::vector<uint32_t>& callees = topology_.services[caller_index].http_callees;
+    const uint32_t name = callees.empty() ? caller_index : callees[random_.Below(callees.size())];
+    return service.endpoints[name];
+  }
+  // Every caller has its own few.
+  const uint64_t first = Random::Mix(uint64_t{caller_index} << 32 | service_index);
+  return service.endpoints[(first + called_endpoint_.Pick(random_)) % service.endpoints.size()];
+}
+
 uint32_t Traffic::AddCall(uint32_t client, uint32_t service_index, int32_t parent) {
   const Service& service = topology_.services[service_index];
-  const uint32_t name =
-      service.kind == ServiceKind::kDns ? dns_name_.Pick(random_) : endpoint_.Pick(random_);
+  const uint32_t endpoint = PickEndpoint(client, service_index);
   Call& call = calls_.emplace_back();
   call.client = client;
   call.server = service.replicas[random_.Below(service.replicas.size())];
-  call.endpoint = service.endpoints[name];
+  call.endpoint = endpoint;
   call.parent = parent;
   return static_cast<uint32_t>(calls_.size() - 1);
 }

@@ -109,6 +109,7 @@ class Traffic {
 
   void MakeTrace(int64_t start_ns);
   void PlanCalls();
+  uint32_t PickEndpoint(uint32_t client, uint32_t service);
   uint32_t AddCall(uint32_t client, uint32_t service, int32_t parent);
   // Gives the call and what it calls their times; returns when the client has its answer.
   int64_t RunCall(uint32_t call, int64_t start_ns, model::SpanId parent, Trace& trace);
@@ -130,7 +131,7 @@ class Traffic {
   const agent::SlowThresholds slow_;
   const Zipf popular_;
   const Zipf endpoint_;
-  const Zipf dns_name_;
+  const Zipf called_endpoint_;
   const Zipf path_;
   std::vector<agent::SpanIds> span_ids_;  // by host
   std::vector<uint64_t> trace_low_;       // by host
