@@ -8,35 +8,30 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "agent/kernel/attach_table.h"
-#include "agent/kernel/kernel_facts.h"
+#include "agent/kernel/bpf_programs.h"
 #include "agent/kernel/kernel_source.h"
 #include "agent/kernel/peer_wait.h"
 #include "agent/kernel/ring.h"
-#include "bpf/wire/counters.h"
-
-struct bpf_link;
-struct bpf_program;
-struct capture_bpf;
 
 namespace kindling::agent {
 
-// KernelSource over bpf/capture.bpf.c.
+// KernelSource over bpf/capture.bpf.c: what the programs write, as events in their order.
 class BpfCapture final : public KernelSource {
  public:
-  static absl::StatusOr<std::unique_ptr<BpfCapture>> Load(const KernelSourceOptions& options);
-  ~BpfCapture() override;
+  BpfCapture(std::unique_ptr<BpfPrograms> programs, std::unique_ptr<Ring> control,
+             std::unique_ptr<Ring> data)
+      : programs_(std::move(programs)), control_(std::move(control)), data_(std::move(data)) {}
 
-  std::string_view hook() const override { return Name(hook_); }
-  const std::vector<MissingHook>& missing() const override { return missing_; }
+  std::string_view hook() const override { return Name(programs_->hook()); }
+  const std::vector<MissingHook>& missing() const override { return programs_->missing(); }
   absl::Status Start(EventSink& sink) override;
   void Drain(EventSink& sink) override;
   void SweepCounters(EventSink& sink) override;
   void Finish(EventSink& sink) override;
-  void SetPayload(ConnId id, bool wanted) override;
-  void SetPayloadBytes(uint32_t bytes) override;
-  uint64_t bpf_memory_bytes() const override;
-  std::vector<ProgramCost> program_costs() const override;
+  void SetPayload(ConnId id, bool wanted) override { programs_->SetPayload(id, wanted); }
+  void SetPayloadBytes(uint32_t bytes) override { programs_->SetPayloadBytes(bytes); }
+  uint64_t bpf_memory_bytes() const override { return programs_->memory_bytes(); }
+  std::vector<ProgramCost> program_costs() const override { return programs_->costs(); }
 
  private:
   // What is known of an open connection without asking the kernel.
@@ -47,17 +42,7 @@ class BpfCapture final : public KernelSource {
     uint32_t seen_in_sweep = 0;
   };
 
-  explicit BpfCapture(const KernelSourceOptions& options) : options_(options) {}
-
-  absl::Status ChooseHooks(const KernelFacts& facts);
-  absl::Status LoadPrograms();
-  absl::Status FillScope();
-  absl::Status Attach(const AttachRow& row);
   absl::Status FindSockets(EventSink& sink);
-  // Runs an iterator program to its end and returns all it wrote.
-  absl::StatusOr<std::string> RunIterator(bpf_program* program, int map_fd);
-  bool InUse(std::string_view hook) const;
-
   void OnControl(std::span<const std::byte> record, EventSink& sink);
   void OnOpen(const ConnOpen& open, EventSink& sink);
   void OnRecord(std::span<const std::byte> record, EventSink& sink);
@@ -65,16 +50,9 @@ class BpfCapture final : public KernelSource {
   void GiveEnds(EventSink& sink);
   void ReportLoss(EventSink& sink);
 
-  const KernelSourceOptions options_;
-  DataHook hook_ = DataHook::kSocketTracepoints;
-  std::vector<const AttachRow*> rows_;  // to attach
-  std::vector<MissingHook> missing_;
-  ResolvedScope scope_;
-  capture_bpf* skeleton_ = nullptr;
-  std::vector<bpf_link*> links_;
-  std::unique_ptr<Ring> control_;
-  std::unique_ptr<Ring> data_;
-  kd_verdict* verdicts_ = nullptr;
+  const std::unique_ptr<BpfPrograms> programs_;
+  const std::unique_ptr<Ring> control_;
+  const std::unique_ptr<Ring> data_;
 
   absl::flat_hash_map<ConnId, Known> known_;
   uint32_t sweeps_ = 0;
