@@ -145,7 +145,8 @@ void ConnTable::Deliver(Conn& conn, const DataEvent& event) {
 void ConnTable::ReportBytes(Conn& conn, bool ended) {
   Conversation* conversation = conn.conversation.get();
   if (conversation == nullptr || conversation->is_parsed()) return;
-  if (conversation->wants_payload() && !ended) return;  // may turn out to be parsed
+  // It may turn out to be parsed: then its bytes are in its records. Those of a file are in none.
+  if (conversation->wants_payload() && !ended && !conversation->shows_nothing()) return;
   const uint64_t sent = conn.account.sent_bytes() - conn.open.sent_bytes;
   const uint64_t received = conn.account.received_bytes() - conn.open.received_bytes;
   if (sent == conn.reported_sent && received == conn.reported_received) return;

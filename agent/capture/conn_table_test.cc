@@ -211,6 +211,29 @@ TEST_F(ConnTableTest, AConnectionThatEndsUndecidedIsCountedByBytes) {
   EXPECT_EQ(bytes_received, 8u);
 }
 
+// As sendfile() gives them: sizes without bytes.
+TEST_F(ConnTableTest, AConnectionThatMovesFilesOnlyIsCountedWhileItLasts) {
+  Open(1);
+  const auto filler = [&](uint64_t position) {
+    table.OnData({.id = 1,
+                  .boot_ns = ++now_ns,
+                  .direction = Direction::kSent,
+                  .position = position,
+                  .size = 1000,
+                  .turn = 1});
+  };
+  for (int i = 0; i < 20; ++i) filler(static_cast<uint64_t>(i) * 1000);
+  table.OnTick(now_ns + 5'000'000'000);
+  EXPECT_EQ(bytes_sent, 20'000u);
+  EXPECT_TRUE(payload_off.empty());  // it may speak yet
+  streams[1] = {.sent = 20'000, .turn = 1, .last = Direction::kSent};
+  Move(1, Direction::kReceived, "Q1");
+  Move(1, Direction::kSent, "A1");
+  EXPECT_EQ(requests, std::vector<std::string>{"server A1"});
+  Close(1);
+  EXPECT_EQ(bytes_sent, 20'000u);
+}
+
 TEST_F(ConnTableTest, ARequestThatWasNotUnderstoodIsNotLostOnceMore) {
   Open(1, model::Transport::kTcp, model::Side::kClient);
   for (int i = 0; i < 10; ++i) {

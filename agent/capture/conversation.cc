@@ -56,7 +56,10 @@ void Conversation::Feed(Direction direction, const Segment& segment) {
 }
 
 void Conversation::Decide(Direction direction, const Segment& segment) {
-  if (segment.bytes.empty()) return;  // a filler says nothing
+  if (segment.bytes.empty()) {  // a filler says nothing
+    has_fillers_ = true;
+    return;
+  }
   pending_.push_back({direction, segment, {segment.bytes.begin(), segment.bytes.end()}});
   pending_.back().segment.bytes = pending_.back().bytes;
   pending_bytes_ += segment.bytes.size();

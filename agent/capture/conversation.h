@@ -61,6 +61,10 @@ class Conversation final : private RecordSink {
   bool is_parsed() const { return codec_ != nullptr; }
   // False once more payload would be of no use.
   bool wants_payload() const { return state_ != State::kUnparsed; }
+  // It has moved bytes, and none that the protocol could show in: a file sent by the kernel.
+  bool shows_nothing() const {
+    return state_ == State::kDeciding && has_fillers_ && pending_.empty();
+  }
   bool has_open_request() const { return codec_ != nullptr && codec_->has_open_request(); }
   uint64_t records() const { return records_; }
   int64_t last_boot_ns() const { return last_boot_ns_; }
@@ -105,6 +109,7 @@ class Conversation final : private RecordSink {
   std::unique_ptr<ProtocolCodec> codec_;
   std::vector<PendingSegment> pending_;
   size_t pending_bytes_ = 0;
+  bool has_fillers_ = false;
   int failures_ = 0;
   uint64_t records_ = 0;
   int64_t last_boot_ns_ = 0;
