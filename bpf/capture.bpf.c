@@ -310,8 +310,34 @@ int kd_oom_kill(struct kd_mark_victim *args)
 
 /* ---- what is there already ---- */
 
+__u32 kd_found_tgid; /* the process whose files are being met */
+
+/* A process that runs already is told once, before its sockets. */
+static __always_inline void kd_found_process(struct seq_file *seq, struct task_struct *task)
+{
+	struct kd_task_event found = {};
+	struct nsproxy *spaces = BPF_CORE_READ(task, nsproxy);
+	__u32 tgid = task->tgid;
+
+	if (tgid == kd_found_tgid || tgid == kd_self_tgid)
+		return;
+	if (!(spaces && kd_netns_in_scope(BPF_CORE_READ(spaces, net_ns, ns.inum))) &&
+	    !kd_scope_host && !kd_found_task_in_scope(task))
+		return;
+	found.control.type = KD_CONTROL_TASK;
+	found.control.size = sizeof(found);
+	found.boot_ns = bpf_ktime_get_boot_ns();
+	found.start_boot_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	found.tgid = tgid;
+	found.parent_tgid = BPF_CORE_READ(task, real_parent, tgid);
+	found.kind = KD_TASK_FOUND;
+	BPF_CORE_READ_STR_INTO(&found.comm, task, comm);
+	if (!bpf_seq_write(seq, &found, sizeof(found)))
+		kd_found_tgid = tgid;
+}
+
 /*
- * Sockets open before the programs were attached. A record that does not fit the reader's buffer is asked
+ * Processes that run and sockets that are open before the programs were attached. A record that does not fit the reader's buffer is asked
  * for again, so a connection counts as announced only once its record is written.
  */
 SEC("iter/task_file")
@@ -329,6 +355,7 @@ int kd_find_sockets(struct bpf_iter__task_file *ctx)
 
 	if (!task || !file)
 		return 0;
+	kd_found_process(seq, task);
 	socket = bpf_sock_from_file(file);
 	if (!socket)
 		return 0;

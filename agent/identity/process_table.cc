@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace kindling::agent {
 namespace {
@@ -57,7 +58,11 @@ void ProcessTable::OnFork(const TaskEvent& event) {
   processes_[event.tgid] = std::move(child);
 }
 
-const ProcessTable::Process& ProcessTable::Get(uint32_t tgid) { return Find(tgid); }
+const ProcessTable::Process& ProcessTable::Get(uint32_t tgid) {
+  Process& process = Find(tgid);
+  process.used_boot_ns = now_ns_;
+  return process;
+}
 
 void ProcessTable::Rename(uint32_t tgid, Process& process, int depth) {
   ServedAddress served;
@@ -149,12 +154,37 @@ void ProcessTable::OnServed(uint32_t tgid, model::Transport transport, uint16_t 
   if (changed) Rename(tgid, process, 0);
 }
 
+// Finds those whose exit was not told. By number, so that a replay reads the same ones.
+void ProcessTable::CheckSome() {
+  if (checks_left_ == 0) return;
+  std::vector<uint32_t> alive;
+  for (const auto& [tgid, process] : processes_) {
+    if (process->exited_boot_ns == 0 && process->facts.found) alive.push_back(tgid);
+  }
+  checks_left_ = std::min(checks_left_, alive.size());
+  if (alive.empty()) return;
+  std::ranges::sort(alive);
+  auto next = std::ranges::upper_bound(alive, checked_tgid_);
+  const size_t checks = std::min(checks_left_, kChecksPerSweep);
+  checks_left_ -= checks;
+  for (size_t i = 0; i < checks; ++i, ++next) {
+    if (next == alive.end()) next = alive.begin();
+    checked_tgid_ = *next;
+    if (!reader_.Read(*next).found) processes_[*next]->exited_boot_ns = now_ns_;
+  }
+}
+
 void ProcessTable::OnTick(int64_t boot_ns) {
+  now_ns_ = boot_ns;
   if (boot_ns < next_sweep_ns_) return;
   next_sweep_ns_ = boot_ns + kSweepIntervalNs;
+  CheckSome();
   absl::erase_if(processes_, [&](const auto& entry) {
-    const int64_t exited = entry.second->exited_boot_ns;
-    return exited != 0 && boot_ns - exited > options_.linger_ns;
+    const Process& process = *entry.second;
+    if (process.exited_boot_ns != 0) return boot_ns - process.exited_boot_ns > options_.linger_ns;
+    // Nothing will tell the end of what was not there to be read.
+    return !process.facts.found && !process.inherited &&
+           boot_ns - std::max(process.used_boot_ns, process.exec_boot_ns) > options_.linger_ns;
   });
   if (processes_.size() <= options_.max_processes) return;
   absl::erase_if(processes_, [](const auto& entry) { return entry.second->exited_boot_ns != 0; });

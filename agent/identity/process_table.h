@@ -15,8 +15,11 @@ namespace kindling::agent {
 // The processes in scope and their names.
 //
 // Threads: the capture thread only.
-// Limits:  Options::max_processes; at the bound those that exited longest ago go first, then any. A
-//          process that exited stays for Options::linger_ns, for its last bytes come after it.
+// Limits:  Options::max_processes; at the bound those that exited go first, then any. A process
+// that
+//          exited stays for Options::linger_ns, for its last bytes come after it; so does one that
+//          was gone before it could be read, from when it was last asked for. After OnEventsLost()
+//          all are read again, kChecksPerSweep in each sweep, for an exit may be among the events.
 class ProcessTable {
  public:
   struct Options {
@@ -31,6 +34,7 @@ class ProcessTable {
     std::set<std::string> unix_paths;
     int64_t exec_boot_ns = 0;    // 0: not seen
     int64_t exited_boot_ns = 0;  // 0: alive
+    int64_t used_boot_ns = 0;
     // What its parent was when it forked, until it is read itself.
     bool inherited = false;
   };
@@ -49,6 +53,7 @@ class ProcessTable {
   // A process served a connection on this port although its listening socket was never seen.
   void OnServed(uint32_t tgid, model::Transport transport, uint16_t port,
                 const std::string& unix_path);
+  void OnEventsLost() { checks_left_ = processes_.size(); }
   void OnTick(int64_t boot_ns);
 
   // Grows whenever any process gets another name: what was derived from names is stale then.
@@ -65,7 +70,13 @@ class ProcessTable {
   const std::string own_cgroup_;
   absl::flat_hash_map<uint32_t, std::unique_ptr<Process>> processes_;
   uint64_t names_version_ = 0;
+  static constexpr size_t kChecksPerSweep = 32;
+  void CheckSome();
+
+  int64_t now_ns_ = 0;  // of the last tick
   int64_t next_sweep_ns_ = 0;
+  size_t checks_left_ = 0;
+  uint32_t checked_tgid_ = 0;  // the last one
 };
 
 }  // namespace kindling::agent

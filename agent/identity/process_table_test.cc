@@ -99,6 +99,39 @@ TEST_F(ProcessTableTest, ExitedProcessesLingerThenGo) {
   EXPECT_EQ(table.size(), 0u);
 }
 
+TEST_F(ProcessTableTest, WhatCouldNotBeReadGoesWhenNothingAsksForItAnyMore) {
+  table.OnTick(1'000'000'000);
+  table.OnTask({.boot_ns = 1'000'000'000, .kind = TaskEventKind::kExec, .tgid = 77, .comm = "dig"});
+  table.Get(78);  // gone before, its exit was told before or never
+  table.OnTick(25'000'000'000);
+  EXPECT_EQ(table.Get(77).workload.name, "dig");  // a late record
+  table.OnTick(50'000'000'000);
+  EXPECT_EQ(table.Get(77).workload.name, "dig");
+  EXPECT_EQ(table.size(), 1u);
+  table.OnTick(90'000'000'000);
+  EXPECT_EQ(table.size(), 0u);
+}
+
+TEST_F(ProcessTableTest, AnExitThatWasNotToldIsFoundOut) {
+  for (uint32_t tgid = 10; tgid < 110; ++tgid) {
+    reader.processes[tgid] = Program("/usr/bin/curl");
+    table.Get(tgid);
+  }
+  for (uint32_t tgid = 10; tgid < 110; tgid += 2) reader.processes.erase(tgid);
+  reader.reads = 0;
+  int64_t now_ns = 0;
+  table.OnTick(now_ns += 5'000'000'000);
+  EXPECT_EQ(reader.reads, 0);
+  table.OnEventsLost();
+  for (int i = 0; i < 4; ++i) table.OnTick(now_ns += 5'000'000'000);
+  EXPECT_EQ(reader.reads, 100);
+  EXPECT_EQ(table.Get(10).workload.name, "curl");  // it lingers
+  EXPECT_EQ(table.size(), 100u);
+  for (int i = 0; i < 8; ++i) table.OnTick(now_ns += 5'000'000'000);
+  EXPECT_EQ(table.size(), 50u);
+  EXPECT_TRUE(table.Knows(11));
+}
+
 TEST_F(ProcessTableTest, VersionGrowsWhenANameChangesNotWhenOneIsNew) {
   reader.processes[10] = Program("/srv/shop");
   table.Get(10);

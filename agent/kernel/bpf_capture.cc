@@ -46,6 +46,7 @@ absl::Status BpfCapture::FindSockets(EventSink& sink) {
   std::vector<ConnOpen> opens;
   std::set<std::tuple<uint32_t, model::Transport, uint16_t>> listeners;
   std::set<std::tuple<uint32_t, uint32_t, uint16_t, std::string>> told;
+  std::set<uint32_t> processes;
   for (size_t at = 0; at + sizeof(kd_control) <= bytes.size();) {
     kd_control control;
     std::memcpy(&control, bytes.data() + at, sizeof(control));
@@ -68,6 +69,11 @@ absl::Status BpfCapture::FindSockets(EventSink& sink) {
       kd_conn_open wire;
       std::memcpy(&wire, bytes.data() + at, sizeof(wire));
       opens.push_back(ToConnOpen(wire));
+    } else if (control.type == KD_CONTROL_TASK && control.size >= sizeof(kd_task_event)) {
+      kd_task_event wire;
+      std::memcpy(&wire, bytes.data() + at, sizeof(wire));
+      // Threads may have files of their own.
+      if (processes.insert(wire.tgid).second) sink.OnTask(ToTaskEvent(wire));
     }
     at += control.size;
   }

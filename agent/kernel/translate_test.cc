@@ -37,6 +37,7 @@ static_assert(KD_SIDE_SERVER == static_cast<int>(model::Side::kServer));
 static_assert(KD_TASK_EXEC == static_cast<int>(TaskEventKind::kExec));
 static_assert(KD_TASK_EXIT == static_cast<int>(TaskEventKind::kExit));
 static_assert(KD_TASK_OOM_KILL == static_cast<int>(TaskEventKind::kOomKill));
+static_assert(KD_TASK_FOUND == static_cast<int>(TaskEventKind::kFound));
 static_assert(KD_TASK_FORK == static_cast<int>(TaskEventKind::kFork));
 
 std::vector<std::byte> Record(const kd_data& data, std::string_view payload) {

@@ -167,6 +167,7 @@ void Pipeline::OnKernelLoss(const KernelLoss& loss) {
                           loss.data_ring_events - kernel_loss_.data_ring_events;
   const uint64_t bytes = loss.data_ring_bytes - kernel_loss_.data_ring_bytes;
   if (events > 0) aggregator_.OnLoss(LossOf(model::LossStage::kKernelRing, events, bytes));
+  if (loss.control_ring_events != kernel_loss_.control_ring_events) processes_.OnEventsLost();
   const uint64_t map_full = loss.map_full - kernel_loss_.map_full;
   if (map_full > 0) aggregator_.OnLoss(LossOf(model::LossStage::kKernelMap, map_full, 0));
   kernel_loss_ = loss;

@@ -3,7 +3,7 @@
 
 #include <linux/types.h>
 
-/* Records of the control ring; the iterator over open files writes kd_conn_open and kd_listen too. */
+/* Records of the control ring; the iterator over open files writes kd_conn_open, kd_listen and kd_task_event too. */
 
 #define KD_CONTROL_OPEN		  1
 #define KD_CONTROL_CLOSE	  2
@@ -29,6 +29,7 @@
 #define KD_TASK_EXIT	 2
 #define KD_TASK_OOM_KILL 3
 #define KD_TASK_FORK	 4
+#define KD_TASK_FOUND	 5
 
 #define KD_UNIX_PATH_BYTES 108
 

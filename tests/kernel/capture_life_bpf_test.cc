@@ -65,6 +65,12 @@ TEST_P(LifeTest, FindsWhatWasOpenBefore) {
   for (const ConnOpen& open : recorder_.opens) {
     if (open.origin == ConnOrigin::kFound) found.push_back(&open);
   }
+  ASSERT_FALSE(recorder_.tasks.empty());
+  EXPECT_EQ(recorder_.tasks[0].kind, TaskEventKind::kFound);
+  EXPECT_EQ(recorder_.tasks[0].tgid, workload.pid());
+  EXPECT_EQ(recorder_.tasks[0].parent_tgid, getpid());
+  EXPECT_NE(recorder_.tasks[0].start_boot_ns, 0);
+  EXPECT_EQ(std::ranges::count(recorder_.tasks, TaskEventKind::kFound, &TaskEvent::kind), 1);
   ASSERT_THAT(found, SizeIs(5));  // both ends of TCP and of AF_UNIX, and the UDP socket
   for (const ConnOpen* open : found) {
     SCOPED_TRACE(Name(open->transport));
