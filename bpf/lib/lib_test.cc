@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 #include <thread>
 #include <vector>
@@ -53,7 +54,8 @@ TEST(TurnsTest, CountsChangesOfDirection)
 // A reader and a writer of one socket: no turn is skipped, none has two directions.
 TEST(TurnsTest, ThreadsCountEachTurnOnce)
 {
-	constexpr int kCalls = 200000;
+	constexpr int kCalls = 2000000;
+	std::atomic<int> ready = 0;
 	__u64 turns = 0;
 	std::vector<__u32> seen[2];
 	std::vector<std::thread> threads;
@@ -61,6 +63,8 @@ TEST(TurnsTest, ThreadsCountEachTurnOnce)
 	for (int i = 0; i < 2; ++i) {
 		threads.emplace_back([&, i] {
 			seen[i].reserve(kCalls);
+			for (++ready; ready < 2;)
+				continue; // both at once
 			for (int n = 0; n < kCalls; ++n)
 				seen[i].push_back(kd_count_turn(&turns, static_cast<__u8>(i + 1)));
 		});

@@ -40,16 +40,18 @@ class Load:
     rate: float
     server: str
     protocol: str
+    transport: str = "tcp"
 
     @property
     def key(self) -> EdgeKey:
-        return EdgeKey(self.name, self.server, self.protocol, "tcp")
+        return EdgeKey(self.name, self.server, self.protocol, self.transport)
 
 
 _LOADS = (
     Load("httpload", "http", 80, 300, "nginx:80", "http"),
     Load("redisload", "redis", 6379, 400, "redis-server:6379", "redis"),
     Load("redispipe", "redis-pipelined", 6379, 120, "redis-server:6379", "redis"),
+    Load("dnsload", "dns", 53, 200, "dnsmasq:53", "dns", "udp"),
 )
 
 
@@ -89,6 +91,7 @@ class LossTest(unittest.TestCase):
         place = servers.Place(self.supervisor, self.host.namespace, self.directory)
         servers.start_redis(place)
         servers.start_nginx(place, "127.0.0.1")
+        servers.start_dnsmasq(place)
         self.runs = 0
 
     def start_loads(self) -> list[Child]:
@@ -124,8 +127,7 @@ class LossTest(unittest.TestCase):
             time.sleep(0.1)
         for child in children:
             self.supervisor.wait(child, 1)
-        time.sleep(2.5)
-        kindling.stop_agents()
+        kindling.stop_agents()  # at once: the end of a run compares the counters once more
         done = subprocess.run(
             [str(kindling.programs.ctl), "--controller", kindling.address, "--since", "24h", "-o",
              "json", "get", "edges"], capture_output=True, text=True, timeout=20, check=False)
@@ -195,7 +197,7 @@ class LossTest(unittest.TestCase):
 
     def test_half_lost_of_the_smallest_ring(self) -> None:
         """Each interval holds a few calls only: nearly every exchange is cut somewhere."""
-        self.lose(4 << 10, 8, 0.50, 0.35, 0.65)
+        self.lose(4 << 10, 8, 0.50, 0.30, 0.80)  # loads of unlike sizes share few bytes
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Sends HTTP or Redis requests at an even rate over connections of its own, and prints how many at the end.
+"""Sends HTTP, Redis or DNS requests at an even rate over connections of its own, and prints how many at the end.
 
 What the connections say of themselves at first is sent before "ready:" is printed and does not count; the load begins with
 SIGUSR1. A request counts when its whole response was read; any that fails ends the load with an exception.
@@ -68,6 +68,31 @@ class Connection:
             self._skip(size + 2)
 
 
+class DatagramConnection:
+    """A connected UDP socket; one query at a time."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._sock.settimeout(_TIMEOUT_S)
+        self._sock.connect(address)
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def ask(self, query: bytes) -> None:
+        self._sock.send(query)
+        answer = self._sock.recv(65536)
+        if answer[:2] != query[:2] or not answer[2] & 0x80:
+            raise ValueError("not the answer")
+
+
+def _dns_query(rng: random.Random) -> bytes:
+    name = rng.choice(("payment", "stock", "warehouse", f"none{rng.randint(1, 20)}")) + ".demo.test"
+    labels = b"".join(b"%c%s" % (len(label), label.encode()) for label in name.split("."))
+    head = rng.randbytes(2) + b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"
+    return head + labels + b"\x00\x00\x01\x00\x01"
+
+
 def _http_request(rng: random.Random) -> bytes:
     kind = rng.choices(("GET /", "GET /static/logo.svg", "GET /static/none", "HEAD /", "POST /"),
                        (5, 2, 1, 1, 2))[0]
@@ -104,7 +129,7 @@ class Worker(threading.Thread):
         self.sent = 0
 
     def _open(self) -> None:
-        self._connection = Connection(self._address)
+        self._connection = (DatagramConnection if self._mode == "dns" else Connection)(self._address)
         self._steps_left = self._rng.randint(150, 500)
 
     def run(self) -> None:
@@ -130,6 +155,10 @@ class Worker(threading.Thread):
             self._connection.close()
             self._open()
         self._steps_left -= 1
+        if self._mode == "dns":
+            self._connection.ask(_dns_query(self._rng))
+            self.sent += 1
+            return
         make = _http_request if self._mode == "http" else _redis_command
         requests = [make(self._rng) for _ in range(size)]
         self._connection.send(b"".join(requests))
@@ -143,7 +172,7 @@ class Worker(threading.Thread):
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mode", required=True, choices=("http", "redis", "redis-pipelined"))
+    parser.add_argument("--mode", required=True, choices=("dns", "http", "redis", "redis-pipelined"))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True, help="steps a second")
