@@ -10,6 +10,8 @@
 #include "absl/status/statusor.h"
 #include "model/records.h"
 #include "storage/blocks/sealed_block.h"
+#include "storage/blocks/span_filter.h"
+#include "storage/blocks/span_summary.h"
 #include "storage/blocks/zstd_dictionaries.h"
 #include "storage/span_search.h"
 
@@ -19,41 +21,23 @@ namespace kindling::storage {
 // Rows that a full block has; an encoder takes up to twice as many.
 inline constexpr size_t kSpanBlockRows = 16'384;
 
-// Encodes 1 .. 2 * kSpanBlockRows spans; they are put into an order of the block's own.
+// Bytes of text that the spans of one block may hold together, each attribute counted as 64 more.
+inline constexpr size_t kSpanBlockTextBytes = size_t{64} << 20;
+size_t SpanTextBytes(const model::Span& span);
+
+// Encodes 1 .. 2 * kSpanBlockRows spans of at most kSpanBlockTextBytes; they are put into an order
+// of the block's own.
 SealedBlock EncodeSpanBlock(std::vector<model::Span> spans, const ZstdDictionaries& dictionaries);
 
-// What is known of a block without reading it. Immutable.
-class SpanSummary {
- public:
-  // DATA_LOSS: damaged, or of an unknown version.
-  static absl::StatusOr<SpanSummary> Parse(std::string_view bytes);
-
-  // False when no row of the block can be wanted.
-  bool MayMatch(const SpanSearch& search) const;
-  // Greatest rank of a row; of the wanted ends where the summary can tell.
-  int64_t HighestRank(const SpanSearch& search) const;
-  // False when the block cannot hold a span or a trace with this id.
-  bool MayHoldSpan(model::SpanId id) const;
-  bool MayHoldTrace(const model::TraceId& id) const;
-
-  uint64_t rows() const;
-  size_t memory_bytes() const;
-
- private:
-  struct Parts;
-  explicit SpanSummary(std::shared_ptr<const Parts> parts);
-  std::shared_ptr<const Parts> parts_;
-};
-
-// False when the filter says that the block holds none of the rows that `search` looks for by value
-// (attributes). An unreadable filter says nothing: true.
-bool SpanFilterMayMatch(std::string_view filter, const SpanSearch& search);
+// What a dictionary for blocks of such spans should be trained on.
+std::vector<std::string> SpanDictionarySamples(const std::vector<model::Span>& spans);
 
 // The body of a block, read column by column as a search needs them.
 //
 // Lifetime: what `body` and `dictionaries` refer to must outlive this.
 // Failure:  DATA_LOSS for bytes that EncodeSpanBlock cannot have made; never more memory than a few
 //           times the limits of README.md.
+// Threads:  one at a time.
 class SpanBlock {
  public:
   static absl::StatusOr<SpanBlock> Open(std::string_view body,

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_format.h"
 #include "model/records.h"
@@ -61,6 +62,34 @@ class RandomRecords {
     span.sample_weight = static_cast<float>(Below(1000)) / 8;
     for (uint64_t& ns : span.blame.ns) ns = Below(3) == 0 ? Any() : 0;
     for (uint64_t n = Below(4); n > 0; --n) span.attributes.emplace_back(Text(), Text());
+    return span;
+  }
+
+  // With ids as agents mint them, parents among `others`, and ids of another tracer.
+  model::Span LinkedSpan(const std::vector<model::Span>& others) {
+    model::Span span = Span();
+    if (Below(8) > 0) span.id = static_cast<uint64_t>(span.start_ns) >> 20 << 22 | ++counter_;
+    if (Below(4) > 0 && !others.empty()) {
+      const model::Span& other = others[Below(others.size())];
+      span.parent_id = other.id;
+      if (Below(4) > 0) span.trace_id = other.trace_id;
+      if (Below(2) > 0) {
+        span.client = other.client;
+        span.server = other.server;
+        span.side = other.side;
+        span.pid = other.pid;
+        span.client_port = other.client_port;
+      }
+      if (Below(2) > 0) {
+        span.alias_trace_id = other.alias_trace_id;
+        if (Below(2) > 0) span.alias_parent_id = other.alias_parent_id;
+      }
+    } else {
+      span.trace_id = Below(2) > 0 ? model::TraceId{span.id, Below(3)} : model::TraceId{};
+      span.parent_id = Below(2) * Any();
+      if (Below(2) > 0) span.alias_trace_id = {random_(), random_()};
+      if (Below(2) > 0) span.alias_parent_id = random_();
+    }
     return span;
   }
 
@@ -136,6 +165,7 @@ class RandomRecords {
   }
 
   std::mt19937_64 random_;
+  uint64_t counter_ = 0;
   const int64_t around_ns_;
 };
 

@@ -1,0 +1,140 @@
+#include "storage/blocks/magnitudes.h"
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+namespace kindling::storage {
+namespace {
+
+// Numbers below this are classes of their own; above, each power of two has two classes.
+constexpr uint64_t kSmall = 16;
+constexpr int kSmallBits = 4;
+constexpr size_t kClasses = kSmall + 2 * (64 - kSmallBits);
+
+struct ClassTable {
+  std::array<uint64_t, kClasses> base{};
+  std::array<uint8_t, kClasses> bits{};
+  constexpr ClassTable() {
+    for (size_t i = 0; i < kSmall; ++i) base[i] = i;
+    for (size_t i = kSmall; i < kClasses; ++i) {
+      const int power = kSmallBits + static_cast<int>(i - kSmall) / 2;
+      base[i] = (uint64_t{1} << power) + ((i - kSmall) % 2 << (power - 1));
+      bits[i] = static_cast<uint8_t>(power - 1);
+    }
+  }
+};
+constexpr ClassTable kTable;
+
+size_t ClassOf(uint64_t value) {
+  if (value < kSmall) return value;
+  const int power = std::bit_width(value) - 1;
+  return kSmall + 2 * static_cast<size_t>(power - kSmallBits) + (value >> (power - 1) & 1);
+}
+
+double HistogramBits(const std::array<uint32_t, 256>& histogram, size_t total) {
+  double bits = 0;
+  for (const uint32_t count : histogram) {
+    if (count > 0) bits += count * std::log2(static_cast<double>(total) / count);
+  }
+  return bits;
+}
+
+}  // namespace
+
+double EntropyBits(std::string_view bytes) {
+  std::array<uint32_t, 256> histogram{};
+  for (const char byte : bytes) ++histogram[static_cast<uint8_t>(byte)];
+  return HistogramBits(histogram, bytes.size());
+}
+
+double EstimateMagnitudeBits(const std::vector<uint64_t>& values) {
+  std::array<uint32_t, 256> histogram{};
+  for (const uint64_t value : values) ++histogram[ClassOf(value)];
+  double bits = HistogramBits(histogram, values.size());
+  for (size_t i = 0; i < kClasses; ++i) bits += static_cast<double>(histogram[i]) * kTable.bits[i];
+  return bits;
+}
+
+Magnitudes ToMagnitudes(const std::vector<uint64_t>& values) {
+  Magnitudes out;
+  out.classes.resize(values.size());
+  uint64_t total_bits = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const size_t c = ClassOf(values[i]);
+    out.classes[i] = static_cast<char>(c);
+    total_bits += kTable.bits[c];
+  }
+  out.estimated_bits = EntropyBits(out.classes) + static_cast<double>(total_bits);
+  out.bits.assign((total_bits + 7) / 8 + sizeof(uint64_t), '\0');
+  uint64_t pending = 0;
+  int filled = 0;
+  char* at = out.bits.data();
+  const auto put = [&](uint64_t value, int bits) {  // bits <= 32
+    pending |= value << filled;
+    filled += bits;
+    while (filled >= 8) {
+      *at++ = static_cast<char>(pending);
+      pending >>= 8;
+      filled -= 8;
+    }
+  };
+  for (size_t i = 0; i < values.size(); ++i) {
+    const size_t c = static_cast<uint8_t>(out.classes[i]);
+    const uint64_t rest = values[i] - kTable.base[c];
+    const int bits = kTable.bits[c];
+    put(rest & 0xffffffff, bits < 32 ? bits : 32);
+    if (bits > 32) put(rest >> 32, bits - 32);
+  }
+  if (filled > 0) *at = static_cast<char>(pending);
+  out.bits.resize((total_bits + 7) / 8);
+  return out;
+}
+
+bool FromMagnitudes(std::string_view classes, std::string_view bits,
+                    std::vector<uint64_t>& values) {
+  std::array<uint32_t, 256> histogram{};
+  for (const char c : classes) ++histogram[static_cast<uint8_t>(c)];
+  uint64_t total_bits = 0;
+  for (size_t i = 0; i < 256; ++i) {
+    if (histogram[i] == 0) continue;
+    if (i >= kClasses) return false;
+    total_bits += uint64_t{histogram[i]} * kTable.bits[i];
+  }
+  if (bits.size() != (total_bits + 7) / 8) return false;
+  values.resize(classes.size());
+  if (total_bits == 0) {
+    for (size_t i = 0; i < classes.size(); ++i) values[i] = static_cast<uint8_t>(classes[i]);
+    return true;
+  }
+  // Room for a whole word behind the last bit.
+  std::string padded;
+  padded.reserve(bits.size() + 2 * sizeof(uint64_t));
+  padded = bits;
+  padded.resize(bits.size() + 2 * sizeof(uint64_t));
+  uint64_t at = 0;
+  const auto take = [&](int count) {  // count <= 57
+    uint64_t word;
+    std::memcpy(&word, padded.data() + at / 8, sizeof(word));
+    word >>= at % 8;
+    at += static_cast<uint64_t>(count);
+    return word & ((uint64_t{1} << count) - 1);
+  };
+  static_assert(std::endian::native == std::endian::little);
+  for (size_t i = 0; i < classes.size(); ++i) {
+    const size_t c = static_cast<uint8_t>(classes[i]);
+    const int count = kTable.bits[c];
+    uint64_t rest;
+    if (count <= 57) [[likely]] {
+      rest = take(count);
+    } else {
+      rest = take(32);
+      rest |= take(count - 32) << 32;
+    }
+    values[i] = kTable.base[c] + rest;
+  }
+  return true;
+}
+
+}  // namespace kindling::storage

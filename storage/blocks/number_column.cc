@@ -1,0 +1,243 @@
+#include "storage/blocks/number_column.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/byte_reader.h"
+#include "storage/blocks/magnitudes.h"
+#include "storage/varint.h"
+
+namespace kindling::storage {
+namespace {
+
+// On disk: never renumber. The first byte of a column's first section.
+enum Kind : uint8_t {
+  kConstant = 1,    // the value
+  kMagnitudes = 2,  // classes; bits in the second section
+  kRecent = 3,      // places in lists of values; new values as magnitudes in the last two sections
+  kSteps = 4,       // as kMagnitudes: zigzag differences to the last value
+};
+
+// Sections of a column after the first.
+enum Stream : uint32_t { kBits = 1, kNewClasses = 2, kNewBits = 3 };
+
+// A context remembers so many values; place 0 stands for a value that is not in the list.
+constexpr size_t kMaxListed = 255;
+
+// Which context values are listed or compared in: for kRecent and kSteps the kind's byte is the
+// kind plus this times (0: all values are in one; 1, 2, ...: the contexts that the caller names).
+constexpr uint8_t kContextStep = 16;
+constexpr size_t kMaxContexts = 14;
+
+// The context of value i.
+uint32_t ContextOf(const ColumnContext& context, size_t i) {
+  return context.of_value == nullptr ? 0 : (*context.of_value)[i];
+}
+
+// What it costs to have a further section.
+constexpr double kSectionBits = 12 * 8;
+
+struct RecentColumn {
+  std::string places;
+  std::vector<uint64_t> fresh;
+};
+
+// Null when most values are new: a list does not help then.
+std::optional<RecentColumn> ToRecent(const std::vector<uint64_t>& values,
+                                     const ColumnContext& context) {
+  struct Last {
+    uint64_t value = 0;
+    uint8_t place = 0;  // 0: none
+    uint8_t listed = 0;
+  };
+  std::vector<Last> lasts(context.count);
+  absl::flat_hash_map<std::pair<uint32_t, uint64_t>, uint8_t> places;
+  RecentColumn out;
+  out.places.resize(values.size());
+  const size_t limit = values.size() / 2 + 16;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint32_t c = ContextOf(context, i);
+    Last& last = lasts[c];
+    if (last.place == 0 || last.value != values[i]) {
+      const auto [it, added] = places.try_emplace(std::pair(c, values[i]), 0);
+      if (added) {
+        out.fresh.push_back(values[i]);
+        if (out.fresh.size() > limit) return std::nullopt;
+        if (last.listed == kMaxListed) {
+          places.erase(it);
+          continue;
+        }
+        it->second = ++last.listed;
+        last.value = values[i];
+        last.place = it->second;
+        continue;
+      }
+      last.value = values[i];
+      last.place = it->second;
+    }
+    out.places[i] = static_cast<char>(last.place);
+  }
+  return out;
+}
+
+std::vector<uint64_t> ToSteps(const std::vector<uint64_t>& values, const ColumnContext& context) {
+  std::vector<uint64_t> lasts(context.count);
+  std::vector<uint64_t> steps(values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint64_t& last = lasts[ContextOf(context, i)];
+    steps[i] = ZigZag(static_cast<int64_t>(values[i] - last));
+    last = values[i];
+  }
+  return steps;
+}
+
+void FromSteps(const ColumnContext& context, std::vector<uint64_t>& values) {
+  std::vector<uint64_t> lasts(context.count);
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint64_t& last = lasts[ContextOf(context, i)];
+    last += static_cast<uint64_t>(UnZigZag(values[i]));
+    values[i] = last;
+  }
+}
+
+std::string WithKind(uint8_t kind, const std::string& bytes) {
+  std::string out;
+  out.reserve(bytes.size() + 1);
+  out.push_back(static_cast<char>(kind));
+  out += bytes;
+  return out;
+}
+
+void AddMagnitudes(FrameWriter& frame, uint32_t number, uint8_t kind,
+                   const std::vector<uint64_t>& values) {
+  const Magnitudes magnitudes = ToMagnitudes(values);
+  frame.Add(number, WithKind(kind, magnitudes.classes), Packing::kDense);
+  if (!magnitudes.bits.empty()) frame.Add(number + kBits, magnitudes.bits, Packing::kStored);
+}
+
+bool ReadIfThere(const FrameReader& frame, uint32_t number, std::string& room, size_t max_bytes,
+                 std::string_view* out) {
+  *out = {};
+  if (!frame.Has(number)) return true;
+  const auto section = frame.Read(number, room, max_bytes);
+  if (!section.ok()) return false;
+  *out = *section;
+  return true;
+}
+
+bool FromRecent(std::string_view places, const std::vector<uint64_t>& fresh,
+                const ColumnContext& context, std::vector<uint64_t>& values) {
+  std::vector<std::vector<uint64_t>> lists(context.count);
+  size_t next = 0;
+  values.resize(places.size());
+  for (size_t i = 0; i < places.size(); ++i) {
+    std::vector<uint64_t>& list = lists[ContextOf(context, i)];
+    const size_t place = static_cast<uint8_t>(places[i]);
+    if (place > list.size()) return false;
+    if (place > 0) {
+      values[i] = list[place - 1];
+      continue;
+    }
+    if (next == fresh.size()) return false;
+    values[i] = fresh[next++];
+    if (list.size() < kMaxListed) list.push_back(values[i]);
+  }
+  return next == fresh.size();
+}
+
+}  // namespace
+
+void EncodeNumberColumn(FrameWriter& frame, uint32_t number, const std::vector<uint64_t>& values,
+                        std::span<const ColumnContext> contexts) {
+  if (values.empty()) return;
+  const uint32_t first = number * kSectionsPerColumn;
+  if (std::all_of(values.begin(), values.end(), [&](uint64_t v) { return v == values[0]; })) {
+    if (values[0] == 0) return;
+    std::string bytes(1, kConstant);
+    PutVarint(bytes, values[0]);
+    frame.Add(first, bytes, Packing::kStored);
+    return;
+  }
+  double least_bits = EstimateMagnitudeBits(values);
+  uint8_t kind = kMagnitudes;
+  std::vector<uint64_t> best_steps;
+  RecentColumn best_recent;
+  for (size_t i = 0; i <= std::min(contexts.size(), kMaxContexts); ++i) {
+    const ColumnContext context = i == 0 ? ColumnContext{} : contexts[i - 1];
+    std::vector<uint64_t> steps = ToSteps(values, context);
+    if (const double bits = EstimateMagnitudeBits(steps); bits < least_bits) {
+      least_bits = bits;
+      kind = static_cast<uint8_t>(kSteps + i * kContextStep);
+      best_steps = std::move(steps);
+    }
+    std::optional<RecentColumn> recent = ToRecent(values, context);
+    if (!recent.has_value()) continue;
+    const double bits =
+        EntropyBits(recent->places) + EstimateMagnitudeBits(recent->fresh) + 2 * kSectionBits;
+    if (bits < least_bits) {
+      least_bits = bits;
+      kind = static_cast<uint8_t>(kRecent + i * kContextStep);
+      best_recent = *std::move(recent);
+    }
+  }
+  if (kind % kContextStep == kRecent) {
+    frame.Add(first, WithKind(kind, best_recent.places), Packing::kDense);
+    const Magnitudes fresh = ToMagnitudes(best_recent.fresh);
+    frame.Add(first + kNewClasses, fresh.classes, Packing::kDense);
+    if (!fresh.bits.empty()) frame.Add(first + kNewBits, fresh.bits, Packing::kStored);
+  } else {
+    AddMagnitudes(frame, first, kind, kind == kMagnitudes ? values : best_steps);
+  }
+}
+
+bool DecodeNumberColumn(const FrameReader& frame, uint32_t number, size_t count,
+                        std::vector<uint64_t>& values, std::span<const ColumnContext> contexts) {
+  const uint32_t first = number * kSectionsPerColumn;
+  if (!frame.Has(first)) {
+    values.assign(count, 0);
+    return true;
+  }
+  std::string room;
+  const auto head = frame.Read(first, room, std::max(count, size_t{10}) + 1);
+  if (!head.ok() || head->empty()) return false;
+  const uint8_t kind = static_cast<uint8_t>(head->front());
+  const std::string_view rest = head->substr(1);
+  const size_t context_number = kind / kContextStep;
+  if (context_number > contexts.size()) return false;
+  const ColumnContext context =
+      context_number == 0 ? ColumnContext{} : contexts[context_number - 1];
+  std::string bits_room;
+  std::string_view bits;
+  switch (kind % kContextStep) {
+    case kConstant: {
+      base::ByteReader reader(base::AsBytes(rest));
+      const uint64_t value = ReadVarint(reader);
+      if (!reader.ok() || reader.remaining() > 0) return false;
+      values.assign(count, value);
+      return true;
+    }
+    case kMagnitudes:
+    case kSteps:
+      if (rest.size() != count || !ReadIfThere(frame, first + kBits, bits_room, count * 8, &bits) ||
+          !FromMagnitudes(rest, bits, values)) {
+        return false;
+      }
+      if (kind % kContextStep == kSteps) FromSteps(context, values);
+      return true;
+    case kRecent: {
+      std::string classes_room;
+      std::string_view classes;
+      std::vector<uint64_t> fresh;
+      return rest.size() == count &&
+             ReadIfThere(frame, first + kNewClasses, classes_room, count, &classes) &&
+             ReadIfThere(frame, first + kNewBits, bits_room, count * 8, &bits) &&
+             FromMagnitudes(classes, bits, fresh) && FromRecent(rest, fresh, context, values);
+    }
+    default:
+      return false;
+  }
+}
+
+}  // namespace kindling::storage

@@ -1,0 +1,388 @@
+#include "storage/blocks/span_attributes.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "absl/container/flat_hash_set.h"
+#include "storage/blocks/number_column.h"
+#include "storage/varint.h"
+
+namespace kindling::storage {
+namespace {
+
+// The contexts of a column's cells: endpoint and result of their rows.
+class CellContexts {
+ public:
+  CellContexts(const std::vector<uint32_t>& rows, const AttributeContexts& contexts) {
+    endpoints_.reserve(rows.size());
+    results_.reserve(rows.size());
+    for (const uint32_t row : rows) {
+      endpoints_.push_back((*contexts.endpoint)[row]);
+      results_.push_back((*contexts.result)[row]);
+    }
+    both_ = {{{&endpoints_, contexts.endpoint_count}, {&results_, contexts.result_count}}};
+  }
+  CellContexts(const CellContexts&) = delete;
+  CellContexts& operator=(const CellContexts&) = delete;
+
+  std::span<const ColumnContext> get() const { return both_; }
+  uint32_t endpoint(size_t cell) const { return endpoints_[cell]; }
+
+ private:
+  std::vector<uint32_t> endpoints_;
+  std::vector<uint32_t> results_;
+  std::array<ColumnContext, 2> both_;
+};
+
+// Texts that mostly differ are not worth a dictionary.
+bool MostlyDiffer(const std::vector<std::string_view>& values) {
+  if (values.size() < 16) return false;
+  absl::flat_hash_set<std::string_view> distinct;
+  for (const std::string_view value : values) {
+    distinct.insert(value);
+    if (distinct.size() * 3 > values.size()) return true;
+  }
+  return false;
+}
+
+size_t SharedPrefix(std::string_view a, std::string_view b) {
+  const size_t most = std::min(a.size(), b.size());
+  size_t size = 0;
+  while (size < most && a[size] == b[size]) ++size;
+  return size;
+}
+
+void WriteRaw(FrameWriter& frame, uint32_t first, const std::vector<std::string_view>& values,
+              const CellContexts& contexts, uint32_t endpoint_count) {
+  std::vector<std::string_view> lasts(endpoint_count);
+  std::vector<uint64_t> prefixes;
+  std::vector<uint64_t> suffixes;
+  std::string bytes;
+  for (size_t i = 0; i < values.size(); ++i) {
+    std::string_view& last = lasts[contexts.endpoint(i)];
+    const size_t shared = SharedPrefix(last, values[i]);
+    prefixes.push_back(shared);
+    suffixes.push_back(values[i].size() - shared);
+    bytes += values[i].substr(shared);
+    last = values[i];
+  }
+  EncodeNumberColumn(frame, first, prefixes, contexts.get());
+  EncodeNumberColumn(frame, first + 1, suffixes, contexts.get());
+  if (!bytes.empty()) frame.Add(SectionOf(first + 2), bytes, Packing::kDense);
+}
+
+}  // namespace
+
+AttributesWriter::AttributesWriter(const std::vector<const model::Span*>& rows) {
+  shape_of_row_.reserve(rows.size());
+  const model::Span* before = nullptr;
+  for (const model::Span* span : rows) {
+    const bool is_same =
+        before != nullptr &&
+        std::equal(before->attributes.begin(), before->attributes.end(), span->attributes.begin(),
+                   span->attributes.end(),
+                   [](const auto& a, const auto& b) { return a.first == b.first; });
+    shape_of_row_.push_back(is_same ? shape_of_row_.back() : ShapeOf(*span));
+    before = span;
+    for (const uint32_t slot : shapes_[shape_of_row_.back()]) ++slots_[slot].cells;
+  }
+  OrderSlots();
+  for (uint32_t row = 0; row < rows.size(); ++row) {
+    const std::vector<uint32_t>& shape = shapes_[shape_of_row_[row]];
+    for (size_t i = 0; i < shape.size(); ++i) {
+      Column& column = columns_[slots_[shape[i]].column];
+      column.rows.push_back(row);
+      column.slots.push_back(shape[i]);
+      column.values.push_back(rows[row]->attributes[i].second);
+    }
+  }
+  for (Column& column : columns_) column.raw = MostlyDiffer(column.values);
+}
+
+uint32_t AttributesWriter::SlotOf(std::string_view name, uint32_t occurrence) {
+  const auto [it, added] =
+      slot_numbers_.try_emplace(std::pair(name, occurrence), static_cast<uint32_t>(slots_.size()));
+  if (added) slots_.push_back({.name = name, .occurrence = occurrence});
+  return it->second;
+}
+
+uint32_t AttributesWriter::ShapeOf(const model::Span& span) {
+  std::vector<uint32_t> shape;
+  absl::flat_hash_map<std::string_view, uint32_t> occurrences;
+  for (const auto& [name, value] : span.attributes) {
+    shape.push_back(SlotOf(name, occurrences[name]++));
+  }
+  const auto [it, added] =
+      shape_numbers_.try_emplace(std::move(shape), static_cast<uint32_t>(shapes_.size()));
+  if (added) shapes_.push_back(it->first);
+  return it->second;
+}
+
+// The most frequent slots have columns of their own, the rest share the last.
+void AttributesWriter::OrderSlots() {
+  std::vector<uint32_t> order(slots_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint32_t a, uint32_t b) { return slots_[a].cells > slots_[b].cells; });
+  for (uint32_t rank = 0; rank < order.size(); ++rank) {
+    slots_[order[rank]].column = std::min<uint32_t>(rank, kMaxAttributeColumns - 1);
+  }
+  columns_.resize(std::min(slots_.size(), kMaxAttributeColumns));
+}
+
+void AttributesWriter::AddTexts(TextTableBuilder& texts) const {
+  for (const Slot& slot : slots_) texts.Add(slot.name);
+  for (const Column& column : columns_) {
+    if (column.raw) continue;
+    std::string_view before;
+    for (const std::string_view value : column.values) {
+      if (value != before) texts.Add(value);
+      before = value;
+    }
+  }
+}
+
+void AttributesWriter::Write(FrameWriter& frame, const TextTableBuilder& texts,
+                             const AttributeContexts& contexts, SpanMeta& meta) const {
+  meta.shapes = shapes_.size();
+  meta.slots = slots_.size();
+  meta.attribute_columns = columns_.size();
+  const std::array<ColumnContext, 1> by_endpoint = {{{contexts.endpoint, contexts.endpoint_count}}};
+  EncodeNumberColumn(frame, kShape, {shape_of_row_.begin(), shape_of_row_.end()}, by_endpoint);
+  std::vector<uint64_t> sizes;
+  std::vector<uint64_t> shape_slots;
+  for (const std::vector<uint32_t>& shape : shapes_) {
+    sizes.push_back(shape.size());
+    shape_slots.insert(shape_slots.end(), shape.begin(), shape.end());
+  }
+  EncodeNumberColumn(frame, kShapeSize, sizes);
+  EncodeNumberColumn(frame, kShapeSlot, shape_slots);
+  std::vector<uint64_t> names;
+  std::vector<uint64_t> slot_columns;
+  for (const Slot& slot : slots_) {
+    names.push_back(texts.Number(slot.name));
+    slot_columns.push_back(slot.column);
+  }
+  EncodeNumberColumn(frame, kSlotName, names);
+  EncodeNumberColumn(frame, kSlotColumn, slot_columns);
+  std::vector<uint64_t> kinds;
+  for (uint32_t i = 0; i < columns_.size(); ++i) {
+    const Column& column = columns_[i];
+    const uint32_t first = kAttributes + i * kColumnsPerAttribute;
+    const CellContexts cells(column.rows, contexts);
+    kinds.push_back(static_cast<uint64_t>(column.raw ? AttributeColumnKind::kRaw
+                                                     : AttributeColumnKind::kTexts));
+    if (column.raw) {
+      WriteRaw(frame, first, column.values, cells, contexts.endpoint_count);
+      continue;
+    }
+    std::vector<uint64_t> numbers;
+    numbers.reserve(column.values.size());
+    std::string_view before;
+    uint64_t number = 0;
+    for (const std::string_view value : column.values) {
+      if (value != before) number = texts.Number(value);
+      before = value;
+      numbers.push_back(number);
+    }
+    EncodeNumberColumn(frame, first, numbers, cells.get());
+  }
+  EncodeNumberColumn(frame, kColumnKind, kinds);
+}
+
+void AttributesWriter::VisitPairs(
+    const std::function<void(std::string_view name, std::string_view value)>& visit) const {
+  for (const Column& column : columns_) {
+    for (size_t i = 0; i < column.values.size(); ++i) {
+      if (i > 0 && column.slots[i] == column.slots[i - 1] &&
+          column.values[i] == column.values[i - 1]) {
+        continue;
+      }
+      visit(slots_[column.slots[i]].name, column.values[i]);
+    }
+  }
+}
+
+bool AttributesReader::Load(const FrameReader& frame, const SpanMeta& meta, const TextTable& texts,
+                            const AttributeContexts& contexts) {
+  frame_ = &frame;
+  texts_ = &texts;
+  contexts_ = contexts;
+  const std::array<ColumnContext, 1> by_endpoint = {{{contexts.endpoint, contexts.endpoint_count}}};
+  std::vector<uint64_t> sizes;
+  std::vector<uint64_t> shape_slots;
+  std::vector<uint64_t> kinds;
+  if (meta.slots > kMaxAttributeCells || meta.attribute_columns > kMaxAttributeColumns ||
+      !DecodeNumberColumn(frame, kShape, meta.rows, shape_of_row_, by_endpoint) ||
+      !DecodeNumberColumn(frame, kShapeSize, meta.shapes, sizes)) {
+    return false;
+  }
+  size_t slots_of_shapes = 0;
+  for (const uint64_t size : sizes) {
+    if (size > kMaxAttributeCells) return false;
+    slots_of_shapes += size;
+    if (slots_of_shapes > kMaxAttributeCells) return false;
+  }
+  if (!DecodeNumberColumn(frame, kShapeSlot, slots_of_shapes, shape_slots) ||
+      !DecodeNumberColumn(frame, kSlotName, meta.slots, slot_names_) ||
+      !DecodeNumberColumn(frame, kSlotColumn, meta.slots, slot_columns_) ||
+      !DecodeNumberColumn(frame, kColumnKind, meta.attribute_columns, kinds)) {
+    return false;
+  }
+  for (size_t slot = 0; slot < meta.slots; ++slot) {
+    if (slot_names_[slot] >= texts.size() || slot_columns_[slot] >= meta.attribute_columns) {
+      return false;
+    }
+  }
+  columns_.assign(meta.attribute_columns, {});
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (!FromBits(kinds[i], columns_[i].kind) || kinds[i] > 1) return false;
+  }
+  size_t at = 0;
+  for (const uint64_t size : sizes) {
+    std::vector<uint32_t>& shape = shapes_.emplace_back();
+    for (uint64_t i = 0; i < size; ++i) {
+      if (shape_slots[at] >= meta.slots) return false;
+      shape.push_back(static_cast<uint32_t>(shape_slots[at++]));
+    }
+  }
+  first_cell_.reserve(meta.rows + 1);
+  for (uint32_t row = 0; row < meta.rows; ++row) {
+    first_cell_.push_back(static_cast<uint32_t>(cells_.size()));
+    if (shape_of_row_[row] >= shapes_.size()) return false;
+    const std::vector<uint32_t>& shape = shapes_[shape_of_row_[row]];
+    if (cells_.size() + shape.size() > kMaxAttributeCells) return false;
+    for (const uint32_t slot : shape) {
+      Column& column = columns_[slot_columns_[slot]];
+      cells_.push_back(static_cast<uint32_t>(column.rows.size()));
+      column.rows.push_back(row);
+    }
+  }
+  return true;
+}
+
+bool AttributesReader::LoadColumn(size_t number) {
+  Column& column = columns_[number];
+  if (column.is_loaded) return true;
+  const CellContexts contexts(column.rows, contexts_);
+  const uint32_t first = kAttributes + static_cast<uint32_t>(number) * kColumnsPerAttribute;
+  if (column.kind == AttributeColumnKind::kRaw) {
+    if (!LoadRaw(number, column, contexts.get())) return false;
+  } else {
+    if (!DecodeNumberColumn(*frame_, first, column.rows.size(), column.numbers, contexts.get())) {
+      return false;
+    }
+    for (const uint64_t text : column.numbers) {
+      if (text >= texts_->size()) return false;
+    }
+  }
+  column.is_loaded = true;
+  return true;
+}
+
+bool AttributesReader::LoadRaw(size_t number, Column& column,
+                               std::span<const ColumnContext> contexts) {
+  const uint32_t first = kAttributes + static_cast<uint32_t>(number) * kColumnsPerAttribute;
+  const size_t count = column.rows.size();
+  std::vector<uint64_t> prefixes;
+  std::vector<uint64_t> suffixes;
+  if (!DecodeNumberColumn(*frame_, first, count, prefixes, contexts) ||
+      !DecodeNumberColumn(*frame_, first + 1, count, suffixes, contexts)) {
+    return false;
+  }
+  std::string room;
+  std::string_view bytes;
+  if (frame_->Has(SectionOf(first + 2))) {
+    const auto section = frame_->Read(SectionOf(first + 2), room, kMaxSpanTextBytes);
+    if (!section.ok()) return false;
+    bytes = *section;
+  }
+  size_t total = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (prefixes[i] > kMaxSpanTextBytes || suffixes[i] > kMaxSpanTextBytes) return false;
+    total += prefixes[i] + suffixes[i];
+    if (raw_bytes_ + total > kMaxSpanTextBytes) return false;
+  }
+  raw_bytes_ += total;
+  column.bytes.reserve(total);
+  column.ends.reserve(count);
+  struct Last {
+    size_t start = 0;
+    size_t size = 0;
+  };
+  std::vector<Last> lasts(contexts[0].count);
+  size_t at = 0;
+  for (size_t i = 0; i < count; ++i) {
+    Last& last = lasts[(*contexts[0].of_value)[i]];
+    if (prefixes[i] > last.size || suffixes[i] > bytes.size() - at) return false;
+    const size_t start = column.bytes.size();
+    column.bytes.append(column.bytes, last.start, prefixes[i]);
+    column.bytes += bytes.substr(at, suffixes[i]);
+    at += suffixes[i];
+    last = {.start = start, .size = column.bytes.size() - start};
+    column.ends.push_back(column.bytes.size());
+  }
+  return at == bytes.size();
+}
+
+std::string_view AttributesReader::Value(const Column& column, uint32_t cell) const {
+  if (column.kind == AttributeColumnKind::kTexts) return (*texts_)[column.numbers[cell]];
+  const size_t start = cell == 0 ? 0 : column.ends[cell - 1];
+  return std::string_view(column.bytes).substr(start, column.ends[cell] - start);
+}
+
+bool AttributesReader::Keep(std::string_view name, std::string_view value,
+                            std::vector<bool>& wanted) {
+  const size_t name_number = texts_->Find(name);
+  const size_t value_number = texts_->Find(value);
+  // Slots whose column may hold the value.
+  std::vector<bool> has_name(slot_names_.size());
+  for (size_t slot = 0; slot < slot_names_.size(); ++slot) {
+    if (slot_names_[slot] != name_number || name_number == texts_->size()) continue;
+    const size_t number = slot_columns_[slot];
+    if (columns_[number].kind == AttributeColumnKind::kTexts && value_number == texts_->size()) {
+      continue;
+    }
+    if (!LoadColumn(number)) return false;
+    has_name[slot] = true;
+  }
+  // Places of these slots in each shape.
+  std::vector<std::vector<uint32_t>> places(shapes_.size());
+  for (size_t shape = 0; shape < shapes_.size(); ++shape) {
+    for (uint32_t i = 0; i < shapes_[shape].size(); ++i) {
+      if (has_name[shapes_[shape][i]]) places[shape].push_back(i);
+    }
+  }
+  for (uint32_t row = 0; row < wanted.size(); ++row) {
+    if (!wanted[row]) continue;
+    const size_t shape = shape_of_row_[row];
+    wanted[row] = std::any_of(places[shape].begin(), places[shape].end(), [&](uint32_t place) {
+      const Column& column = columns_[slot_columns_[shapes_[shape][place]]];
+      const uint32_t cell = cells_[FirstCell(row) + place];
+      return column.kind == AttributeColumnKind::kTexts ? column.numbers[cell] == value_number
+                                                        : Value(column, cell) == value;
+    });
+  }
+  return true;
+}
+
+bool AttributesReader::LoadAll() {
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (!LoadColumn(i)) return false;
+  }
+  return true;
+}
+
+void AttributesReader::Get(uint32_t row,
+                           std::vector<std::pair<std::string, std::string>>& attributes) const {
+  const std::vector<uint32_t>& shape = shapes_[shape_of_row_[row]];
+  attributes.reserve(shape.size());
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const Column& column = columns_[slot_columns_[shape[i]]];
+    attributes.emplace_back((*texts_)[slot_names_[shape[i]]],
+                            Value(column, cells_[FirstCell(row) + i]));
+  }
+}
+
+}  // namespace kindling::storage

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "model/records.h"
+#include "storage/blocks/frame.h"
+#include "storage/blocks/span_layout.h"
+#include "storage/blocks/text_table.h"
+
+// Attributes of the spans of a block. A shape is a sequence of names, each a slot; a slot's values
+// are a column of their own, as texts of the block or, when most differ, one after the other.
+namespace kindling::storage {
+
+// What attributes depend on, by row.
+struct AttributeContexts {
+  const std::vector<uint32_t>* endpoint = nullptr;
+  uint32_t endpoint_count = 0;
+  const std::vector<uint32_t>* result = nullptr;
+  uint32_t result_count = 0;
+};
+
+// Lifetime: the spans must outlive this.
+class AttributesWriter {
+ public:
+  explicit AttributesWriter(const std::vector<const model::Span*>& rows);
+
+  void AddTexts(TextTableBuilder& texts) const;
+  void Write(FrameWriter& frame, const TextTableBuilder& texts, const AttributeContexts& contexts,
+             SpanMeta& meta) const;
+
+  // The distinct pairs of name and value, some perhaps more than once.
+  void VisitPairs(
+      const std::function<void(std::string_view name, std::string_view value)>& visit) const;
+
+ private:
+  struct Slot {
+    std::string_view name;
+    uint32_t occurrence = 0;  // how many of the name stand before it in the row
+    uint64_t cells = 0;
+    uint32_t column = 0;
+  };
+  struct Column {
+    bool raw = false;
+    std::vector<uint32_t> rows;  // of each cell
+    std::vector<uint32_t> slots;
+    std::vector<std::string_view> values;
+  };
+  uint32_t SlotOf(std::string_view name, uint32_t occurrence);
+  uint32_t ShapeOf(const model::Span& span);
+  void OrderSlots();
+
+  std::vector<Slot> slots_;
+  std::vector<std::vector<uint32_t>> shapes_;  // slots
+  std::vector<uint32_t> shape_of_row_;
+  std::vector<Column> columns_;
+  absl::flat_hash_map<std::pair<std::string_view, uint32_t>, uint32_t> slot_numbers_;
+  absl::flat_hash_map<std::vector<uint32_t>, uint32_t> shape_numbers_;
+};
+
+// Lifetime: the frame and the texts must outlive this.
+class AttributesReader {
+ public:
+  // False: damaged.
+  [[nodiscard]] bool Load(const FrameReader& frame, const SpanMeta& meta, const TextTable& texts,
+                          const AttributeContexts& contexts);
+
+  // Marks in `wanted` (by row) as false what lacks the pair. False: damaged.
+  [[nodiscard]] bool Keep(std::string_view name, std::string_view value, std::vector<bool>& wanted);
+
+  // So that Get may be called. False: damaged.
+  [[nodiscard]] bool LoadAll();
+  void Get(uint32_t row, std::vector<std::pair<std::string, std::string>>& attributes) const;
+
+ private:
+  struct Column {
+    bool is_loaded = false;
+    AttributeColumnKind kind = AttributeColumnKind::kTexts;
+    std::vector<uint32_t> rows;     // of each cell
+    std::vector<uint64_t> numbers;  // of texts
+    std::string bytes;              // raw: all values ...
+    std::vector<size_t> ends;       // ... and where each ends
+  };
+  bool LoadColumn(size_t number);
+  bool LoadRaw(size_t number, Column& column, std::span<const ColumnContext> contexts);
+  std::string_view Value(const Column& column, uint32_t cell) const;
+  size_t FirstCell(uint32_t row) const { return first_cell_[row]; }
+
+  const FrameReader* frame_ = nullptr;
+  const TextTable* texts_ = nullptr;
+  AttributeContexts contexts_;
+  std::vector<std::vector<uint32_t>> shapes_;
+  std::vector<uint64_t> slot_names_;
+  std::vector<uint64_t> slot_columns_;
+  std::vector<uint64_t> shape_of_row_;
+  std::vector<uint32_t> first_cell_;  // of each row, into cells_
+  std::vector<uint32_t> cells_;       // number within its column
+  std::vector<Column> columns_;
+  size_t raw_bytes_ = 0;  // of all columns read so far
+};
+
+}  // namespace kindling::storage

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "model/records.h"
+#include "storage/span_search.h"
+
+namespace kindling::storage {
+
+struct SpanRows;
+
+// Never compressed against a dictionary: it is read where none is at hand.
+std::string EncodeSpanSummary(const SpanRows& rows);
+
+// What is known of a block without reading it. Immutable.
+class SpanSummary {
+ public:
+  // DATA_LOSS: damaged, or of an unknown version.
+  static absl::StatusOr<SpanSummary> Parse(std::string_view bytes);
+
+  // False when no row of the block can be wanted.
+  bool MayMatch(const SpanSearch& search) const;
+  // No row that `search` wants has a greater rank; INT64_MIN when there is none. Asks about ends
+  // only by duration: by start all ends of a block are about as new.
+  int64_t HighestRank(const SpanSearch& search) const;
+  // False when the block cannot hold a span or a trace with this id.
+  bool MayHoldSpan(model::SpanId id) const;
+  bool MayHoldTrace(const model::TraceId& id) const;
+
+  uint64_t rows() const;
+  // Of its own; what it shares with other summaries is not in it.
+  size_t memory_bytes() const;
+
+ private:
+  struct Parts;
+  explicit SpanSummary(std::shared_ptr<const Parts> parts);
+  std::shared_ptr<const Parts> parts_;
+};
+
+}  // namespace kindling::storage
