@@ -40,11 +40,17 @@ Conversation* ConnTable::Open(const ConnOpen& event) {
 
 Conversation* ConnTable::ConversationFor(Conn& conn, const DataEvent& event) {
   if (conn.conversation != nullptr) return conn.conversation.get();
-  if (event.remote_unknown) {
-    // Nobody's rather than another's. What it held is lost, and estimated with the socket's turns.
+  // Who has only ever asked one peer is answered by that one.
+  const Conversation* only =
+      conn.peers.size() == 1 ? conn.peers.begin()->second.conversation.get() : nullptr;
+  const bool is_answer = event.direction == Direction::kReceived && only != nullptr &&
+                         only->side() == model::Side::kClient;
+  if (event.remote_unknown && !is_answer) {
+    // Nobody's rather than another's. A request that it held is lost, and estimated with the
+    // socket's turns; one that waits for what it held is counted as not answered.
     ++stats_.unknown_peers;
     stats_.unknown_peer_bytes += event.size;
-    conn.account.OnGivenUp(event.boot_ns);
+    if (conn.open.side != model::Side::kClient) conn.account.OnGivenUp(event.boot_ns);
     return nullptr;
   }
   // A program that does not ask whom a datagram came from takes it for its last peer's.

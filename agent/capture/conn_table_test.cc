@@ -428,6 +428,39 @@ TEST_F(ConnTableTest, ADatagramWhosePeerCouldNotBeHadIsNobodysAndLost) {
   EXPECT_EQ(lost, 1u);
 }
 
+TEST_F(ConnTableTest, AnAnswerWhosePeerCouldNotBeHadIsOfTheOnlyOneAsked) {
+  Open(1, model::Transport::kUdp, model::Side::kClient);
+  const auto datagram = [&](Direction direction, uint64_t position, uint32_t turn, uint16_t port,
+                            std::string_view text) {
+    table.OnData({.id = 1,
+                  .boot_ns = ++now_ns,
+                  .direction = direction,
+                  .position = position,
+                  .size = 2,
+                  .bytes = base::AsBytes(text),
+                  .turn = turn,
+                  .remote = {.bytes = {10, 0, 0, 1}, .size = uint8_t(port == 0 ? 0 : 4)},
+                  .remote_port = port,
+                  .remote_unknown = port == 0});
+  };
+  datagram(Direction::kSent, 0, 1, 1000, "Q1");
+  datagram(Direction::kReceived, 0, 2, 0, "A1");
+  EXPECT_EQ(requests, std::vector<std::string>{"client A1"});
+  datagram(Direction::kSent, 2, 3, 2000, "Q2");
+  datagram(Direction::kReceived, 2, 4, 0, "A2");  // of either
+  EXPECT_EQ(requests.size(), 1u);
+  EXPECT_EQ(table.stats().unknown_peers, 1u);
+  table.OnCounters({.id = 1,
+                    .boot_ns = ++now_ns,
+                    .sent_bytes = 4,
+                    .received_bytes = 4,
+                    .turns = 4,
+                    .closed = true});
+  table.OnTick(now_ns);
+  EXPECT_EQ(requests.back(), "client unanswered");
+  EXPECT_EQ(lost, 0u);
+}
+
 TEST_F(ConnTableTest, ADatagramFromNobodyIsTheLastPeers) {
   Open(1, model::Transport::kUdp);
   table.OnData({.id = 1,
