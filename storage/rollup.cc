@@ -1,8 +1,6 @@
 #include "storage/rollup.h"
 
 #include <algorithm>
-#include <numeric>
-#include <tuple>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -10,16 +8,6 @@
 
 namespace kindling::storage {
 namespace {
-
-auto SeriesOf(const model::EdgeStats& row) {
-  return std::tie(row.observer, row.client, row.server, row.protocol, row.transport, row.endpoint,
-                  row.outcome, row.status_code);
-}
-
-size_t HashOf(const model::Party& party) {
-  return absl::HashOf(party.workload, party.workload_kind, party.host, party.address, party.port,
-                      party.dns_name);
-}
 
 // What one row of the result is made of.
 struct EdgeKey {
@@ -32,10 +20,15 @@ struct EdgeKey {
            SameEdgeSeries(*row, *other.row);
   }
   template <typename H>
+  static H AddParty(H h, const model::Party& party) {
+    return H::combine(std::move(h), party.workload, party.workload_kind, party.host, party.address,
+                      party.port, party.dns_name);
+  }
+  template <typename H>
   friend H AbslHashValue(H h, const EdgeKey& key) {
     const model::EdgeStats& row = *key.row;
-    return H::combine(std::move(h), key.start_ns, key.window_ns, HashOf(row.client),
-                      HashOf(row.server), row.observer, row.protocol, row.transport, row.endpoint,
+    return H::combine(AddParty(AddParty(std::move(h), row.client), row.server), key.start_ns,
+                      key.window_ns, row.observer, row.protocol, row.transport, row.endpoint,
                       row.outcome, row.status_code);
   }
 };
@@ -67,10 +60,6 @@ std::vector<model::EdgeStats> RollUpEdges(const std::vector<model::EdgeStats>& r
     result.back().window_start_ns = key.start_ns;
     result.back().window_ns = key.window_ns;
   }
-  std::sort(result.begin(), result.end(), [](const model::EdgeStats& a, const model::EdgeStats& b) {
-    return std::tuple_cat(SeriesOf(a), std::tie(a.window_start_ns, a.window_ns)) <
-           std::tuple_cat(SeriesOf(b), std::tie(b.window_start_ns, b.window_ns));
-  });
   return result;
 }
 

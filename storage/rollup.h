@@ -8,14 +8,14 @@
 
 // Sums over longer windows. Associative: rolling up parts and then their sums gives the same, so
 // that a window may be stored in any number of parts. Only MetricWindow::sum is rounded: see
-// MergeWindow. Results do not depend on the order of what is given.
+// MergeWindow. The order of what is given decides nothing but the order of the result.
 namespace kindling::storage {
 
 // The start of the step that holds the time, also before 1970; the time itself where that start is
 // before the least time there is. REQUIRES: step_ns > 0.
 int64_t AlignDown(int64_t time_ns, int64_t step_ns);
 
-// Rows of windows of `step_ns`, aligned to it, one for each series and window, by series and time.
+// Rows of windows of `step_ns`, aligned to it, one for each series and window, as they first came.
 // Rows whose window is already as long are merged. A row whose window is longer is passed on as it
 // is, and merged only with one of the same window: it cannot be divided, and to leave it out would
 // be to lose it. A window that crosses an end of a step counts where it begins.

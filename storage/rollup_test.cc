@@ -1,8 +1,10 @@
 #include "storage/rollup.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <vector>
 
@@ -63,7 +65,7 @@ TEST(RollupTest, EdgesInPartsAndStepsEqualEdgesAtOnce) {
                                 kMinute));
     }
     std::shuffle(parts.begin(), parts.end(), std::mt19937_64(seed));
-    EXPECT_EQ(RollUpEdges(parts, kHour), at_once);
+    EXPECT_THAT(RollUpEdges(parts, kHour), testing::UnorderedElementsAreArray(at_once));
     EXPECT_EQ(RollUpEdges(at_once, kHour), at_once);
     uint64_t count = 0;
     for (const EdgeStats& row : rows) count += row.count;
@@ -86,16 +88,17 @@ TEST(RollupTest, AWindowLongerThanTheStepIsPassedOn) {
   EXPECT_EQ(RollUpEdges(rows, kMinute), std::vector<EdgeStats>{row});
 }
 
-std::vector<MetricRun> SomeRuns(uint64_t seed, bool whole) {
+// Windows of one point, of `decimals` digits behind the point; -1: as they come, of any value.
+std::vector<MetricRun> SomeRuns(uint64_t seed, int decimals) {
   RandomMetrics random(seed);
   std::vector<MetricRun> runs = random.Runs(30, 80);
   for (MetricRun& run : runs) {
     run.series = {"m", model::MetricKind::kGauge, {{"a", std::to_string(random.Below(5))}}};
     for (MetricWindow& window : run.windows) {
-      if (!whole) continue;
+      if (decimals < 0) continue;
       window.count = 1;
       window.sum = window.least = window.most = window.last =
-          static_cast<double>(random.Below(1000));
+          static_cast<double>(random.Below(1'000'000)) / std::pow(10, decimals);
     }
   }
   return runs;
@@ -117,17 +120,30 @@ std::vector<MetricRun> InParts(const std::vector<MetricRun>& runs) {
 
 TEST(RollupTest, MetricsInPartsAndStepsEqualMetricsAtOnce) {
   for (uint64_t seed = 0; seed < 30; ++seed) {
-    const std::vector<MetricRun> runs = SomeRuns(seed, /*whole=*/true);
+    const std::vector<MetricRun> runs = SomeRuns(seed, /*decimals=*/static_cast<int>(seed % 8));
     std::vector<MetricRun> parts = InParts(runs);
     std::shuffle(parts.begin(), parts.end(), std::mt19937_64(seed));
     EXPECT_TRUE(SameRuns(RollUpMetrics(parts, kHour), RollUpMetrics(runs, kHour))) << seed;
   }
 }
 
+TEST(RollupTest, DecimalFractionsAddUpAsOnPaper) {
+  MetricRun run{.series = {"m", model::MetricKind::kDelta, {}}};
+  for (int i = 0; i < 30; ++i) {
+    model::MetricPoint point;
+    point.time_ns = i * kSecond;
+    point.value = 0.1;
+    run.windows.push_back(WindowOf(point));
+  }
+  EXPECT_EQ(RollUpMetrics({run}, kMinute)[0].windows[0].sum, 3);
+  run.windows.resize(7);
+  EXPECT_EQ(RollUpMetrics({run}, kMinute)[0].windows[0].sum, 0.7);
+}
+
 // Whatever the values, only the sum is rounded.
 TEST(RollupTest, OnlySumsOfFractionsDependOnTheSteps) {
   for (uint64_t seed = 0; seed < 30; ++seed) {
-    const std::vector<MetricRun> runs = SomeRuns(seed, /*whole=*/false);
+    const std::vector<MetricRun> runs = SomeRuns(seed, /*decimals=*/-1);
     std::vector<MetricRun> in_steps = RollUpMetrics(InParts(runs), kHour);
     std::vector<MetricRun> at_once = RollUpMetrics(runs, kHour);
     for (std::vector<MetricRun>* result : {&in_steps, &at_once}) {
@@ -141,7 +157,7 @@ TEST(RollupTest, OnlySumsOfFractionsDependOnTheSteps) {
 
 TEST(RollupTest, MetricsDoNotDependOnTheOrderOfParts) {
   for (uint64_t seed = 0; seed < 10; ++seed) {
-    std::vector<MetricRun> runs = SomeRuns(seed, /*whole=*/false);
+    std::vector<MetricRun> runs = SomeRuns(seed, /*decimals=*/-1);
     const std::vector<MetricRun> first = RollUpMetrics(runs, kHour);
     std::shuffle(runs.begin(), runs.end(), std::mt19937_64(seed));
     EXPECT_TRUE(SameRuns(RollUpMetrics(runs, kHour), first)) << seed;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
@@ -34,11 +35,6 @@ struct PartyIds {
   uint32_t dns_name = 0;
   uint32_t port = 0;
   auto operator<=>(const PartyIds&) const = default;
-  template <typename H>
-  friend H AbslHashValue(H h, const PartyIds& p) {
-    return H::combine(std::move(h), p.workload, p.workload_kind, p.host, p.address, p.dns_name,
-                      p.port);
-  }
 };
 
 // What names a series, parties and texts by number; in the order in which series are stored.
@@ -52,11 +48,6 @@ struct SeriesIds {
   uint32_t outcome = 0;
   uint32_t status_code = 0;
   auto operator<=>(const SeriesIds&) const = default;
-  template <typename H>
-  friend H AbslHashValue(H h, const SeriesIds& s) {
-    return H::combine(std::move(h), s.observer, s.server, s.client, s.protocol, s.transport,
-                      s.endpoint, s.outcome, s.status_code);
-  }
 };
 
 // Both tables in a number stream. Made with at least one text and one party.
@@ -140,8 +131,8 @@ class EdgeEncoder {
       block.last_ns = INT64_MIN;
     }
     for (const Place& place : order_) {
-      block.first_ns = std::min(block.first_ns, rows_[place.row].window_start_ns);
-      block.last_ns = std::max(block.last_ns, rows_[place.row].window_start_ns);
+      block.first_ns = std::min(block.first_ns, place.start_ns);
+      block.last_ns = std::max(block.last_ns, place.start_ns);
     }
     directory.base_ns = block.first_ns;
     frame.Add(kDirectory, EncodeDirectory(directory), Packing::kStored);
@@ -160,6 +151,37 @@ class EdgeEncoder {
   struct Place {
     uint32_t series = 0;
     uint32_t row = 0;
+    int64_t start_ns = 0;
+  };
+
+  // By what they refer to.
+  struct PartyKey {
+    const model::Party* party;
+    bool operator==(const PartyKey& other) const { return *party == *other.party; }
+    template <typename H>
+    friend H AbslHashValue(H h, const PartyKey& key) {
+      const model::Party& p = *key.party;
+      return H::combine(std::move(h), p.workload, p.workload_kind, p.host, p.address, p.port,
+                        p.dns_name);
+    }
+  };
+  struct SeriesKey {
+    const model::EdgeStats* row;
+    uint32_t client;
+    uint32_t server;
+    bool operator==(const SeriesKey& other) const {
+      const auto key = [](const SeriesKey& k) {
+        return std::tie(k.client, k.server, k.row->observer, k.row->protocol, k.row->transport,
+                        k.row->outcome, k.row->endpoint, k.row->status_code);
+      };
+      return key(*this) == key(other);
+    }
+    template <typename H>
+    friend H AbslHashValue(H h, const SeriesKey& key) {
+      return H::combine(std::move(h), key.client, key.server, key.row->observer, key.row->protocol,
+                        key.row->transport, key.row->outcome, key.row->endpoint,
+                        key.row->status_code);
+    }
   };
 
   static std::string EncodeSummary(const SealedBlock& block) {
@@ -179,74 +201,97 @@ class EdgeEncoder {
             .port = party.port};
   }
 
+  // Parties and series are first numbered as they come, so that each text is looked up once for
+  // each series and not for each row.
   void NameSeries() {
-    for (const model::EdgeStats& row : rows_) {
-      for (const model::Party* party : {&row.client, &row.server}) {
-        for (const std::string* text : {&party->workload, &party->workload_kind, &party->host,
-                                        &party->address, &party->dns_name}) {
-          texts_.Add(*text);
-        }
-      }
-      texts_.Add(row.endpoint);
-      texts_.Add(row.status_code);
-    }
-    texts_.Sort();
-
-    absl::flat_hash_map<PartyIds, uint32_t> numbers;
-    std::vector<std::pair<uint32_t, uint32_t>> ends;  // client, server: as they came
-    ends.reserve(rows_.size());
-    const auto number_of = [&](const model::Party& party) {
+    absl::flat_hash_map<PartyKey, uint32_t> party_numbers;
+    std::vector<const model::Party*> parties;
+    absl::flat_hash_map<SeriesKey, uint32_t> series_numbers;
+    std::vector<SeriesKey> series;
+    const auto party_number = [&](const model::Party& party) {
       const auto [it, added] =
-          numbers.try_emplace(IdsOf(party), static_cast<uint32_t>(parties_.size()));
-      if (added) parties_.push_back(it->first);
+          party_numbers.try_emplace({&party}, static_cast<uint32_t>(parties.size()));
+      if (added) parties.push_back(&party);
       return it->second;
     };
-    for (const model::EdgeStats& row : rows_) {
-      const uint32_t client = number_of(row.client);
-      ends.emplace_back(client, number_of(row.server));
-    }
-    std::vector<PartyIds> unsorted = parties_;
-    std::sort(parties_.begin(), parties_.end());
-    for (size_t i = 0; i < parties_.size(); ++i) numbers[parties_[i]] = static_cast<uint32_t>(i);
-
-    absl::flat_hash_map<SeriesIds, uint32_t> series_numbers;
     order_.reserve(rows_.size());
     for (size_t i = 0; i < rows_.size(); ++i) {
       const model::EdgeStats& row = rows_[i];
-      const SeriesIds ids = {
+      uint32_t number = 0;
+      if (i > 0 && SameEdgeSeries(row, rows_[i - 1])) {
+        number = order_.back().series;
+      } else {
+        const SeriesKey key = {
+            .row = &row, .client = party_number(row.client), .server = party_number(row.server)};
+        const auto [it, added] =
+            series_numbers.try_emplace(key, static_cast<uint32_t>(series.size()));
+        if (added) series.push_back(key);
+        number = it->second;
+      }
+      order_.push_back(
+          {.series = number, .row = static_cast<uint32_t>(i), .start_ns = row.window_start_ns});
+    }
+
+    for (const model::Party* party : parties) {
+      for (const std::string* text : {&party->workload, &party->workload_kind, &party->host,
+                                      &party->address, &party->dns_name}) {
+        texts_.Add(*text);
+      }
+    }
+    for (const SeriesKey& key : series) {
+      texts_.Add(key.row->endpoint);
+      texts_.Add(key.row->status_code);
+    }
+    texts_.Sort();
+
+    std::vector<PartyIds> party_ids;
+    for (const model::Party* party : parties) party_ids.push_back(IdsOf(*party));
+    const std::vector<uint32_t> party_places = SortedPlaces(party_ids);
+    parties_ = std::move(party_ids);
+    std::sort(parties_.begin(), parties_.end());
+
+    for (const SeriesKey& key : series) {
+      const model::EdgeStats& row = *key.row;
+      series_.push_back({
           .observer = static_cast<uint8_t>(row.observer),
-          .server = numbers[unsorted[ends[i].second]],
-          .client = numbers[unsorted[ends[i].first]],
+          .server = party_places[key.server],
+          .client = party_places[key.client],
           .protocol = static_cast<uint8_t>(row.protocol),
           .transport = static_cast<uint8_t>(row.transport),
           .endpoint = texts_.Number(row.endpoint),
           .outcome = static_cast<uint8_t>(row.outcome),
           .status_code = texts_.Number(row.status_code),
-      };
-      const auto [it, added] =
-          series_numbers.try_emplace(ids, static_cast<uint32_t>(series_.size()));
-      if (added) series_.push_back(ids);
-      order_.push_back({.series = it->second, .row = static_cast<uint32_t>(i)});
+      });
     }
-    std::vector<SeriesIds> as_they_came = series_;
+    const std::vector<uint32_t> series_places = SortedPlaces(series_);
     std::sort(series_.begin(), series_.end());
-    for (size_t i = 0; i < series_.size(); ++i) {
-      series_numbers[series_[i]] = static_cast<uint32_t>(i);
-    }
-    for (Place& place : order_) place.series = series_numbers[as_they_came[place.series]];
+    for (Place& place : order_) place.series = series_places[place.series];
+  }
+
+  // Where each of these, all different, comes in their order.
+  template <typename T>
+  static std::vector<uint32_t> SortedPlaces(const std::vector<T>& things) {
+    std::vector<uint32_t> order(things.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(),
+              [&things](uint32_t a, uint32_t b) { return things[a] < things[b]; });
+    std::vector<uint32_t> places(things.size());
+    for (uint32_t i = 0; i < order.size(); ++i) places[order[i]] = i;
+    return places;
   }
 
   // Also merges the rows of the same series and window.
   void Sort() {
-    const auto key = [this](const Place& place) {
-      const model::EdgeStats& row = rows_[place.row];
-      return std::tuple(place.series, row.window_start_ns, row.window_ns);
+    const auto before = [this](const Place& a, const Place& b) {
+      return std::tie(a.series, a.start_ns, rows_[a.row].window_ns) <
+             std::tie(b.series, b.start_ns, rows_[b.row].window_ns);
     };
-    std::sort(order_.begin(), order_.end(),
-              [&key](const Place& a, const Place& b) { return key(a) < key(b); });
+    if (!std::is_sorted(order_.begin(), order_.end(), before)) {
+      std::sort(order_.begin(), order_.end(), before);
+    }
     size_t kept = 0;
     for (const Place& place : order_) {
-      if (kept > 0 && key(order_[kept - 1]) == key(place)) {
+      if (kept > 0 && !before(order_[kept - 1], place)) {
         AddEdgeNumbers(rows_[order_[kept - 1].row], rows_[place.row]);
       } else {
         order_[kept++] = place;
@@ -279,7 +324,7 @@ class EdgeEncoder {
       times.clear();
       windows.clear();
       for (size_t at = first; at < next_; ++at) {
-        times.push_back(rows_[order_[at].row].window_start_ns);
+        times.push_back(order_[at].start_ns);
         windows.push_back(rows_[order_[at].row].window_ns);
       }
       rows->Code(

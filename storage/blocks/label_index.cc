@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/byte_reader.h"
@@ -88,73 +89,132 @@ class SeriesColumns {
 
 }  // namespace
 
-LabelIndexBytes EncodeLabelIndex(const std::vector<const model::MetricSeries*>& series) {
+namespace {
+
+// A set of labels, by what it refers to.
+struct SetKey {
+  const std::vector<std::pair<std::string, std::string>>* labels;
+  bool operator==(const SetKey& other) const { return *labels == *other.labels; }
+  template <typename H>
+  friend H AbslHashValue(H h, const SetKey& key) {
+    return H::combine(std::move(h), *key.labels);
+  }
+};
+
+struct SeriesName {
+  uint32_t name = 0;
+  uint8_t kind = 0;
+  uint32_t set = 0;
+  auto operator<=>(const SeriesName&) const = default;
+};
+
+// The columns of all labels, by number of name.
+std::map<uint32_t, LabelColumn> ColumnsOf(const std::vector<Labels>& sets) {
+  std::map<uint32_t, LabelColumn> columns;
+  for (size_t set = 0; set < sets.size(); ++set) {
+    for (const auto& [name, value] : sets[set]) {
+      LabelColumn& column = columns[name];
+      column.values.push_back(value);
+      column.sets.push_back(static_cast<uint32_t>(set));
+      column.of_set.push_back(value);
+    }
+  }
+  for (auto& [name, column] : columns) {
+    std::vector<uint32_t>& values = column.values;
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+    for (uint32_t& value : column.of_set) {
+      value = static_cast<uint32_t>(std::lower_bound(values.begin(), values.end(), value) -
+                                    values.begin());
+    }
+  }
+  return columns;
+}
+
+std::string EncodeLabels(std::map<uint32_t, LabelColumn>& columns, uint64_t texts, uint64_t sets) {
+  std::string out;
+  PutVarint(out, sets);
+  PutVarint(out, columns.size());
+  std::string streams;
+  for (auto& [name, column] : columns) {
+    RangeEncoder encoder;
+    CodeLabel(encoder, texts, sets, column);
+    const std::string stream = encoder.Finish();
+    for (const uint64_t number :
+         {uint64_t{name}, column.values.size(), column.sets.size(), stream.size()}) {
+      PutVarint(out, number);
+    }
+    streams += stream;
+  }
+  return out + streams;
+}
+
+}  // namespace
+
+EncodedLabelIndex EncodeLabelIndex(const std::vector<const model::MetricSeries*>& series) {
+  EncodedLabelIndex out;
+  // Sets are first numbered as they come, so that their texts are looked up once for each.
   TextTableBuilder texts;
-  for (const model::MetricSeries* one : series) {
-    texts.Add(one->name);
-    for (const auto& [name, value] : one->labels) {
+  absl::flat_hash_map<SetKey, uint32_t> set_numbers;
+  std::vector<SetKey> keys;
+  std::vector<SeriesName> names(series.size());
+  for (size_t i = 0; i < series.size(); ++i) {
+    texts.Add(series[i]->name);
+    const auto [it, added] =
+        set_numbers.try_emplace({&series[i]->labels}, static_cast<uint32_t>(keys.size()));
+    if (added) keys.push_back(it->first);
+    names[i].kind = static_cast<uint8_t>(series[i]->kind);
+    names[i].set = it->second;
+  }
+  for (const SetKey& key : keys) {
+    for (const auto& [name, value] : *key.labels) {
       texts.Add(name);
       texts.Add(value);
     }
   }
   texts.Sort();
 
-  // Sets in the order of their texts, which the numbers have.
-  std::vector<Labels> labels_of(series.size());
+  // Then in the order of their texts, which the numbers have.
+  std::vector<std::pair<Labels, uint32_t>> numbered(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    numbered[i].second = static_cast<uint32_t>(i);
+    for (const auto& [name, value] : *keys[i].labels) {
+      numbered[i].first.emplace_back(texts.Number(name), texts.Number(value));
+    }
+  }
+  std::sort(numbered.begin(), numbered.end());
+  std::vector<Labels> sets(keys.size());
+  std::vector<uint32_t> places(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i) {
+    sets[i] = std::move(numbered[i].first);
+    places[numbered[i].second] = static_cast<uint32_t>(i);
+  }
+
+  std::map<uint32_t, LabelColumn> columns = ColumnsOf(sets);
+  for (const auto& [name, column] : columns) {
+    for (const uint32_t value : column.values) out.pairs.emplace_back(texts[name], texts[value]);
+  }
+  out.bytes.texts = texts.Encode();
+  out.bytes.labels = EncodeLabels(columns, texts.size(), sets.size());
+
   for (size_t i = 0; i < series.size(); ++i) {
-    for (const auto& [name, value] : series[i]->labels) {
-      labels_of[i].emplace_back(texts.Number(name), texts.Number(value));
-    }
+    names[i].name = texts.Number(series[i]->name);
+    names[i].set = places[names[i].set];
   }
-  std::vector<Labels> sets = labels_of;
-  std::sort(sets.begin(), sets.end());
-  sets.erase(std::unique(sets.begin(), sets.end()), sets.end());
-
-  std::map<uint32_t, LabelColumn> labels;
-  for (size_t set = 0; set < sets.size(); ++set) {
-    for (const auto& [name, value] : sets[set]) {
-      LabelColumn& label = labels[name];
-      label.values.push_back(value);
-      label.sets.push_back(static_cast<uint32_t>(set));
-      label.of_set.push_back(value);
-    }
-  }
-
-  LabelIndexBytes out;
-  out.texts = texts.Encode();
-  PutVarint(out.labels, sets.size());
-  PutVarint(out.labels, labels.size());
-  std::string streams;
-  for (auto& [name, label] : labels) {
-    std::vector<uint32_t>& values = label.values;
-    std::sort(values.begin(), values.end());
-    values.erase(std::unique(values.begin(), values.end()), values.end());
-    for (uint32_t& value : label.of_set) {
-      value = static_cast<uint32_t>(std::lower_bound(values.begin(), values.end(), value) -
-                                    values.begin());
-    }
-    RangeEncoder encoder;
-    CodeLabel(encoder, texts.size(), sets.size(), label);
-    const std::string stream = encoder.Finish();
-    for (const uint64_t number :
-         {uint64_t{name}, values.size(), label.sets.size(), stream.size()}) {
-      PutVarint(out.labels, number);
-    }
-    streams += stream;
-  }
-  out.labels += streams;
-
-  PutVarint(out.series, series.size());
+  out.order.resize(series.size());
+  std::iota(out.order.begin(), out.order.end(), 0);
+  std::sort(out.order.begin(), out.order.end(),
+            [&names](uint32_t a, uint32_t b) { return names[a] < names[b]; });
+  PutVarint(out.bytes.series, series.size());
+  if (series.empty()) return out;
   RangeEncoder encoder;
-  SeriesColumns columns(texts.size(), sets.size());
+  SeriesColumns of_series(texts.size(), sets.size());
   for (size_t i = 0; i < series.size(); ++i) {
-    uint32_t name = texts.Number(series[i]->name);
-    auto kind = static_cast<uint8_t>(series[i]->kind);
-    auto set = static_cast<uint32_t>(std::lower_bound(sets.begin(), sets.end(), labels_of[i]) -
-                                     sets.begin());
-    columns.Code(encoder, name, kind, set);
+    SeriesName& name = names[out.order[i]];
+    if (i == 0 || names[out.order[i - 1]].name != name.name) out.names.push_back(texts[name.name]);
+    of_series.Code(encoder, name.name, name.kind, name.set);
   }
-  out.series += encoder.Finish();
+  out.bytes.series += encoder.Finish();
   return out;
 }
 

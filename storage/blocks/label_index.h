@@ -17,13 +17,21 @@ namespace kindling::storage {
 // What names the series of a metric block. Sets of labels, which many metrics share, are kept once,
 // by label: its values in order, and which sets have each. A label can be read without the others.
 
-// Series by name, kind and labels; labels by name, each name once.
 struct LabelIndexBytes {
   std::string texts;
   std::string labels;
   std::string series;
 };
-LabelIndexBytes EncodeLabelIndex(const std::vector<const model::MetricSeries*>& series);
+
+struct EncodedLabelIndex {
+  LabelIndexBytes bytes;
+  std::vector<uint32_t> order;  // of what was given, as it is numbered in the index
+  // Every name and every pair of a label and a value, in no order.
+  std::vector<std::string_view> names;
+  std::vector<std::pair<std::string_view, std::string_view>> pairs;
+};
+// `series` are all different, their labels in order, each name once.
+EncodedLabelIndex EncodeLabelIndex(const std::vector<const model::MetricSeries*>& series);
 
 // Limits: kMaxLabelEntries labels in all sets together.
 inline constexpr uint64_t kMaxLabelEntries = uint64_t{1} << 23;

@@ -1,6 +1,7 @@
 #include "storage/blocks/metric_block.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <iterator>
@@ -9,9 +10,10 @@
 #include <optional>
 #include <tuple>
 
+#include "absl/container/flat_hash_map.h"
 #include "base/status_macros.h"
+#include "storage/blocks/bloom.h"
 #include "storage/blocks/frame.h"
-#include "storage/blocks/key_filter.h"
 #include "storage/blocks/label_index.h"
 #include "storage/blocks/metric_rows.h"
 #include "storage/blocks/range_coder.h"
@@ -34,8 +36,7 @@ enum Section : uint32_t {
   kFirstSegment = 16,
 };
 constexpr uint32_t kOnlySection = 1;  // of a summary or filter
-constexpr char kNameKey = 'n';
-constexpr char kLabelKey = 'l';
+constexpr size_t kFilterBitsPerKey = 10;
 
 // In the order of the values; NaN at the end.
 struct Rank {
@@ -54,41 +55,68 @@ double Most(double a, double b) {
   return RankOf(a) < RankOf(b) ? b : a;
 }
 
+// To 15 digits unless it is a whole number: then fractions of decimals add up as if on paper, in
+// whatever order, and stay short on disk.
+double RoundedSum(double a, double b) {
+  const double sum = a + b;
+  if (std::isnan(sum)) return std::numeric_limits<double>::quiet_NaN();
+  const double size = std::fabs(sum);
+  if (!(size < 1e15) || size < 1e-7 || sum == std::trunc(sum)) return sum;
+  int digits = 15;  // behind the point
+  for (double power = 1; power <= size; power *= 10) --digits;
+  for (double power = 0.1; power > size; power /= 10) ++digits;
+  static constexpr std::array<double, 23> kPowers = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+  return std::nearbyint(sum * kPowers[digits]) / kPowers[digits];
+}
+
 // Windows of one time are merged in this order, whatever the order they came in.
 auto MergeOrder(const MetricWindow& window) {
   return std::tuple(window.time_ns, window.last_ns, RankOf(window.last), RankOf(window.sum),
                     RankOf(window.least), RankOf(window.most), window.count);
 }
 
-// Runs by series, each once, with windows by time, each once.
-void Tidy(std::vector<MetricRun>& runs) {
-  for (MetricRun& run : runs) SortLabels(run.series);
-  std::stable_sort(runs.begin(), runs.end(),
-                   [](const MetricRun& a, const MetricRun& b) { return a.series < b.series; });
-  size_t kept = 0;
-  for (size_t i = 0; i < runs.size(); ++i) {
-    if (runs[i].windows.empty()) continue;
-    if (kept > 0 && runs[kept - 1].series == runs[i].series) {
-      std::move(runs[i].windows.begin(), runs[i].windows.end(),
-                std::back_inserter(runs[kept - 1].windows));
-    } else {
-      if (kept != i) runs[kept] = std::move(runs[i]);
-      ++kept;
-    }
+// By what it refers to.
+struct SeriesKey {
+  const model::MetricSeries* series;
+  bool operator==(const SeriesKey& other) const { return *series == *other.series; }
+  template <typename H>
+  friend H AbslHashValue(H h, const SeriesKey& key) {
+    return H::combine(std::move(h), key.series->name, key.series->kind, key.series->labels);
   }
-  runs.resize(kept);
+};
+
+// Runs of different series, with windows by time, each once.
+void Tidy(std::vector<MetricRun>& runs) {
+  std::erase_if(runs, [](const MetricRun& run) { return run.windows.empty(); });
+  absl::flat_hash_map<SeriesKey, size_t> places;
+  size_t joined = 0;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    SortLabels(runs[i].series);
+    const auto [it, added] = places.try_emplace({&runs[i].series}, i);
+    if (added) continue;
+    ++joined;
+    std::vector<MetricWindow>& windows = runs[it->second].windows;
+    std::move(runs[i].windows.begin(), runs[i].windows.end(), std::back_inserter(windows));
+    runs[i].windows.clear();
+  }
+  if (joined > 0) {
+    std::erase_if(runs, [](const MetricRun& run) { return run.windows.empty(); });
+  }
   for (MetricRun& run : runs) JoinWindows(run.windows);
 }
 
-std::vector<uint64_t> FilterKeys(const std::vector<const model::MetricSeries*>& series) {
-  std::vector<uint64_t> keys;
-  for (const model::MetricSeries* one : series) {
-    keys.push_back(FilterKey(kNameKey, one->name));
-    for (const auto& [name, value] : one->labels) {
-      keys.push_back(FilterKey(kLabelKey, name, value));
-    }
-  }
-  return keys;
+uint64_t NameHash(std::string_view name) { return StableHash(name, 1); }
+uint64_t LabelHash(std::string_view name, std::string_view value) {
+  return StableHash(value, StableHash(name, 2));
+}
+
+std::string EncodeFilter(const EncodedLabelIndex& index) {
+  std::vector<uint64_t> hashes;
+  for (const std::string_view name : index.names) hashes.push_back(NameHash(name));
+  for (const auto& [name, value] : index.pairs) hashes.push_back(LabelHash(name, value));
+  return Bloom::Make(hashes, kFilterBitsPerKey);
 }
 
 std::string EncodeSummary(const SealedBlock& block) {
@@ -124,7 +152,6 @@ absl::StatusOr<LabelIndex> ReadIndex(const FrameReader& frame,
 SealedBlock EncodeMetricBlock(std::vector<MetricRun> runs, const ZstdDictionaries& dictionaries) {
   Tidy(runs);
   std::vector<const model::MetricSeries*> series;
-  std::vector<uint64_t> sizes;
   SealedBlock block;
   if (!runs.empty()) {
     block.first_ns = INT64_MAX;
@@ -132,17 +159,18 @@ SealedBlock EncodeMetricBlock(std::vector<MetricRun> runs, const ZstdDictionarie
   }
   for (const MetricRun& run : runs) {
     series.push_back(&run.series);
-    sizes.push_back(run.windows.size());
     block.rows += run.windows.size();
     block.first_ns = std::min(block.first_ns, run.windows.front().time_ns);
     block.last_ns = std::max(block.last_ns, run.windows.back().time_ns);
   }
 
   FrameWriter frame(FrameClass::kMetrics, kVersion, dictionaries);
-  const LabelIndexBytes index = EncodeLabelIndex(series);
-  frame.Add(kTexts, index.texts, Packing::kText);
-  frame.Add(kLabels, index.labels, Packing::kStored);
-  frame.Add(kSeries, index.series, Packing::kStored);
+  const EncodedLabelIndex index = EncodeLabelIndex(series);
+  frame.Add(kTexts, index.bytes.texts, Packing::kText);
+  frame.Add(kLabels, index.bytes.labels, Packing::kStored);
+  frame.Add(kSeries, index.bytes.series, Packing::kStored);
+  std::vector<uint64_t> sizes;
+  for (const uint32_t i : index.order) sizes.push_back(runs[i].windows.size());
   const SegmentDirectory directory = {.base_ns = block.first_ns, .segments = CutSegments(sizes)};
   frame.Add(kDirectory, EncodeDirectory(directory), Packing::kStored);
   size_t next = 0;
@@ -151,14 +179,13 @@ SealedBlock EncodeMetricBlock(std::vector<MetricRun> runs, const ZstdDictionarie
     RangeEncoder encoder;
     const auto rows = std::make_unique<MetricRows>(directory.base_ns);
     for (uint64_t i = 0; i < segment.series; ++i, ++next) {
-      rows->Code(encoder, runs[next].windows, sizes[next]);
+      rows->Code(encoder, runs[index.order[next]].windows, sizes[next]);
     }
     frame.Add(number++, encoder.Finish(), Packing::kStored);
   }
   block.body = frame.Finish();
   block.summary = Alone(FrameClass::kMetricSummary, EncodeSummary(block), dictionaries);
-  block.filter =
-      Alone(FrameClass::kMetricFilter, EncodeKeyFilter(FilterKeys(series)), dictionaries);
+  block.filter = Alone(FrameClass::kMetricFilter, EncodeFilter(index), dictionaries);
   return block;
 }
 
@@ -250,9 +277,9 @@ bool MetricFilterMayMatch(std::string_view filter, std::string_view name,
   std::string room;
   const auto bits = frame->Read(kOnlySection, room, kMaxIndexBytes);
   if (!bits.ok()) return true;
-  if (!name.empty() && !KeyFilterMayHold(*bits, FilterKey(kNameKey, name))) return false;
+  if (!name.empty() && !Bloom::MayHold(*bits, NameHash(name))) return false;
   return std::all_of(labels.begin(), labels.end(), [&bits](const auto& label) {
-    return KeyFilterMayHold(*bits, FilterKey(kLabelKey, label.first, label.second));
+    return Bloom::MayHold(*bits, LabelHash(label.first, label.second));
   });
 }
 
@@ -286,8 +313,7 @@ void MergeWindow(MetricWindow& window, const MetricWindow& later) {
     return;
   }
   window.count += later.count;
-  window.sum += later.sum;
-  if (std::isnan(window.sum)) window.sum = std::numeric_limits<double>::quiet_NaN();
+  window.sum = RoundedSum(window.sum, later.sum);
   window.least = Least(window.least, later.least);
   window.most = Most(window.most, later.most);
   if (std::tuple(window.last_ns, RankOf(window.last)) <

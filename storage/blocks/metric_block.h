@@ -81,10 +81,12 @@ MetricWindow WindowOf(const model::MetricPoint& point);
 void SortLabels(model::MetricSeries& series);
 
 // Merges `later` into `window`, whose time stays; a window without points has no part in it.
-// Commutative. Associative but for `sum`, which is rounded at each step: exact while sums are whole
-// numbers (or multiples of one power of two) below 2^53 of them, else off by at most one part in
-// 2^53 for each step. A NaN is never the least or most if there is a number, and a sum that is not
-// a number is always the same one.
+// Commutative. Associative but for `sum`, which is a double and rounded at each step,
+// unless it is whole to 15 digits. So sums are exact, in any order, of whole
+// numbers while they stay below 2^53 and of decimal fractions of one sign while they have at most
+// 15 digits; of others they are off by at most one part in 10^15 for each step, and that depends on
+// the order. A NaN is never the least or most if there is a number, and a sum that is not a number
+// is always the same one.
 void MergeWindow(MetricWindow& window, const MetricWindow& later);
 
 // By time, those of equal times merged; the result depends on no order of theirs.

@@ -21,6 +21,8 @@ class TextTableBuilder {
 
   // REQUIRES: added before Sort().
   uint32_t Number(std::string_view text) const { return numbers_.find(AbslView(text))->second; }
+  // REQUIRES: after Sort().
+  std::string_view operator[](uint32_t number) const { return texts_[number]; }
   size_t size() const { return texts_.size(); }
   std::string Encode() const;
 
