@@ -192,12 +192,13 @@ class EdgeEncoder {
     return out;
   }
 
-  PartyIds IdsOf(const model::Party& party) const {
-    return {.workload = texts_.Number(party.workload),
-            .workload_kind = texts_.Number(party.workload_kind),
-            .host = texts_.Number(party.host),
-            .address = texts_.Number(party.address),
-            .dns_name = texts_.Number(party.dns_name),
+  // Texts as they were added.
+  PartyIds Add(const model::Party& party) {
+    return {.workload = texts_.Add(party.workload),
+            .workload_kind = texts_.Add(party.workload_kind),
+            .host = texts_.Add(party.host),
+            .address = texts_.Add(party.address),
+            .dns_name = texts_.Add(party.dns_name),
             .port = party.port};
   }
 
@@ -205,13 +206,12 @@ class EdgeEncoder {
   // each series and not for each row.
   void NameSeries() {
     absl::flat_hash_map<PartyKey, uint32_t> party_numbers;
-    std::vector<const model::Party*> parties;
     absl::flat_hash_map<SeriesKey, uint32_t> series_numbers;
     std::vector<SeriesKey> series;
     const auto party_number = [&](const model::Party& party) {
       const auto [it, added] =
-          party_numbers.try_emplace({&party}, static_cast<uint32_t>(parties.size()));
-      if (added) parties.push_back(&party);
+          party_numbers.try_emplace({&party}, static_cast<uint32_t>(parties_.size()));
+      if (added) parties_.push_back(Add(party));
       return it->second;
     };
     order_.reserve(rows_.size());
@@ -232,25 +232,24 @@ class EdgeEncoder {
           {.series = number, .row = static_cast<uint32_t>(i), .start_ns = row.window_start_ns});
     }
 
-    for (const model::Party* party : parties) {
-      for (const std::string* text : {&party->workload, &party->workload_kind, &party->host,
-                                      &party->address, &party->dns_name}) {
-        texts_.Add(*text);
-      }
-    }
+    std::vector<std::pair<uint32_t, uint32_t>> texts_of_series;  // endpoint, status
     for (const SeriesKey& key : series) {
-      texts_.Add(key.row->endpoint);
-      texts_.Add(key.row->status_code);
+      const uint32_t endpoint = texts_.Add(key.row->endpoint);
+      texts_of_series.emplace_back(endpoint, texts_.Add(key.row->status_code));
     }
     texts_.Sort();
 
-    std::vector<PartyIds> party_ids;
-    for (const model::Party* party : parties) party_ids.push_back(IdsOf(*party));
-    const std::vector<uint32_t> party_places = SortedPlaces(party_ids);
-    parties_ = std::move(party_ids);
+    for (PartyIds& party : parties_) {
+      for (uint32_t* text :
+           {&party.workload, &party.workload_kind, &party.host, &party.address, &party.dns_name}) {
+        *text = texts_.Number(*text);
+      }
+    }
+    const std::vector<uint32_t> party_places = SortedPlaces(parties_);
     std::sort(parties_.begin(), parties_.end());
 
-    for (const SeriesKey& key : series) {
+    for (size_t i = 0; i < series.size(); ++i) {
+      const SeriesKey& key = series[i];
       const model::EdgeStats& row = *key.row;
       series_.push_back({
           .observer = static_cast<uint8_t>(row.observer),
@@ -258,9 +257,9 @@ class EdgeEncoder {
           .client = party_places[key.client],
           .protocol = static_cast<uint8_t>(row.protocol),
           .transport = static_cast<uint8_t>(row.transport),
-          .endpoint = texts_.Number(row.endpoint),
+          .endpoint = texts_.Number(texts_of_series[i].first),
           .outcome = static_cast<uint8_t>(row.outcome),
-          .status_code = texts_.Number(row.status_code),
+          .status_code = texts_.Number(texts_of_series[i].second),
       });
     }
     const std::vector<uint32_t> series_places = SortedPlaces(series_);

@@ -149,47 +149,75 @@ std::string EncodeLabels(std::map<uint32_t, LabelColumn>& columns, uint64_t text
   return out + streams;
 }
 
+// The series section, the numbers of series and their names.
+void EncodeSeries(std::vector<SeriesName>& names, const TextTableBuilder& texts, size_t sets,
+                  EncodedLabelIndex& out) {
+  std::vector<uint32_t> order(names.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [&names](uint32_t a, uint32_t b) { return names[a] < names[b]; });
+  out.numbers.resize(names.size());
+  std::string stream;
+  if (!names.empty()) {
+    RangeEncoder encoder;
+    SeriesColumns columns(texts.size(), sets);
+    for (size_t i = 0; i < order.size(); ++i) {
+      SeriesName& name = names[order[i]];
+      const SeriesName* before = i == 0 ? nullptr : &names[order[i - 1]];
+      if (before == nullptr || *before != name) {
+        ++out.series;
+        columns.Code(encoder, name.name, name.kind, name.set);
+      }
+      if (before == nullptr || before->name != name.name) out.names.push_back(texts[name.name]);
+      out.numbers[order[i]] = out.series - 1;
+    }
+    stream = encoder.Finish();
+  }
+  PutVarint(out.bytes.series, out.series);
+  out.bytes.series += stream;
+}
+
 }  // namespace
 
 EncodedLabelIndex EncodeLabelIndex(const std::vector<const model::MetricSeries*>& series) {
-  EncodedLabelIndex out;
-  // Sets are first numbered as they come, so that their texts are looked up once for each.
+  // Names, sets and texts are first numbered as they come, so that each is looked up once.
   TextTableBuilder texts;
   absl::flat_hash_map<SetKey, uint32_t> set_numbers;
-  std::vector<SetKey> keys;
+  std::vector<std::pair<Labels, uint32_t>> numbered;  // sets, and what they are numbered
   std::vector<SeriesName> names(series.size());
   for (size_t i = 0; i < series.size(); ++i) {
-    texts.Add(series[i]->name);
     const auto [it, added] =
-        set_numbers.try_emplace({&series[i]->labels}, static_cast<uint32_t>(keys.size()));
-    if (added) keys.push_back(it->first);
-    names[i].kind = static_cast<uint8_t>(series[i]->kind);
-    names[i].set = it->second;
-  }
-  for (const SetKey& key : keys) {
-    for (const auto& [name, value] : *key.labels) {
-      texts.Add(name);
-      texts.Add(value);
+        set_numbers.try_emplace({&series[i]->labels}, static_cast<uint32_t>(numbered.size()));
+    if (added) {
+      Labels& labels = numbered.emplace_back(Labels(), it->second).first;
+      labels.reserve(series[i]->labels.size());
+      for (const auto& [name, value] : series[i]->labels) {
+        const uint32_t number = texts.Add(name);
+        labels.emplace_back(number, texts.Add(value));
+      }
     }
+    names[i] = {.name = texts.Add(series[i]->name),
+                .kind = static_cast<uint8_t>(series[i]->kind),
+                .set = it->second};
   }
   texts.Sort();
 
   // Then in the order of their texts, which the numbers have.
-  std::vector<std::pair<Labels, uint32_t>> numbered(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    numbered[i].second = static_cast<uint32_t>(i);
-    for (const auto& [name, value] : *keys[i].labels) {
-      numbered[i].first.emplace_back(texts.Number(name), texts.Number(value));
+  for (auto& [labels, number] : numbered) {
+    for (auto& [name, value] : labels) {
+      name = texts.Number(name);
+      value = texts.Number(value);
     }
   }
   std::sort(numbered.begin(), numbered.end());
-  std::vector<Labels> sets(keys.size());
-  std::vector<uint32_t> places(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
+  std::vector<Labels> sets(numbered.size());
+  std::vector<uint32_t> places(numbered.size());
+  for (size_t i = 0; i < numbered.size(); ++i) {
     sets[i] = std::move(numbered[i].first);
     places[numbered[i].second] = static_cast<uint32_t>(i);
   }
 
+  EncodedLabelIndex out;
   std::map<uint32_t, LabelColumn> columns = ColumnsOf(sets);
   for (const auto& [name, column] : columns) {
     for (const uint32_t value : column.values) out.pairs.emplace_back(texts[name], texts[value]);
@@ -197,24 +225,11 @@ EncodedLabelIndex EncodeLabelIndex(const std::vector<const model::MetricSeries*>
   out.bytes.texts = texts.Encode();
   out.bytes.labels = EncodeLabels(columns, texts.size(), sets.size());
 
-  for (size_t i = 0; i < series.size(); ++i) {
-    names[i].name = texts.Number(series[i]->name);
-    names[i].set = places[names[i].set];
+  for (SeriesName& name : names) {
+    name.name = texts.Number(name.name);
+    name.set = places[name.set];
   }
-  out.order.resize(series.size());
-  std::iota(out.order.begin(), out.order.end(), 0);
-  std::sort(out.order.begin(), out.order.end(),
-            [&names](uint32_t a, uint32_t b) { return names[a] < names[b]; });
-  PutVarint(out.bytes.series, series.size());
-  if (series.empty()) return out;
-  RangeEncoder encoder;
-  SeriesColumns of_series(texts.size(), sets.size());
-  for (size_t i = 0; i < series.size(); ++i) {
-    SeriesName& name = names[out.order[i]];
-    if (i == 0 || names[out.order[i - 1]].name != name.name) out.names.push_back(texts[name.name]);
-    of_series.Code(encoder, name.name, name.kind, name.set);
-  }
-  out.bytes.series += encoder.Finish();
+  EncodeSeries(names, texts, sets.size(), out);
   return out;
 }
 

@@ -25,12 +25,14 @@ struct LabelIndexBytes {
 
 struct EncodedLabelIndex {
   LabelIndexBytes bytes;
-  std::vector<uint32_t> order;  // of what was given, as it is numbered in the index
+  // For each that was given, the number of its series in the index; the same series have the same.
+  std::vector<uint32_t> numbers;
+  uint32_t series = 0;
   // Every name and every pair of a label and a value, in no order.
   std::vector<std::string_view> names;
   std::vector<std::pair<std::string_view, std::string_view>> pairs;
 };
-// `series` are all different, their labels in order, each name once.
+// Of the labels of a series, in order, each name is there once.
 EncodedLabelIndex EncodeLabelIndex(const std::vector<const model::MetricSeries*>& series);
 
 // Limits: kMaxLabelEntries labels in all sets together.

@@ -10,7 +10,6 @@
 #include <optional>
 #include <tuple>
 
-#include "absl/container/flat_hash_map.h"
 #include "base/status_macros.h"
 #include "storage/blocks/bloom.h"
 #include "storage/blocks/frame.h"
@@ -77,34 +76,20 @@ auto MergeOrder(const MetricWindow& window) {
                     RankOf(window.least), RankOf(window.most), window.count);
 }
 
-// By what it refers to.
-struct SeriesKey {
-  const model::MetricSeries* series;
-  bool operator==(const SeriesKey& other) const { return *series == *other.series; }
-  template <typename H>
-  friend H AbslHashValue(H h, const SeriesKey& key) {
-    return H::combine(std::move(h), key.series->name, key.series->kind, key.series->labels);
-  }
-};
-
-// Runs of different series, with windows by time, each once.
-void Tidy(std::vector<MetricRun>& runs) {
-  std::erase_if(runs, [](const MetricRun& run) { return run.windows.empty(); });
-  absl::flat_hash_map<SeriesKey, size_t> places;
-  size_t joined = 0;
+// The windows of each series, by time, each once; takes them from the runs.
+std::vector<std::vector<MetricWindow>> WindowsOf(std::vector<MetricRun>& runs,
+                                                 const EncodedLabelIndex& index) {
+  std::vector<std::vector<MetricWindow>> windows(index.series);
   for (size_t i = 0; i < runs.size(); ++i) {
-    SortLabels(runs[i].series);
-    const auto [it, added] = places.try_emplace({&runs[i].series}, i);
-    if (added) continue;
-    ++joined;
-    std::vector<MetricWindow>& windows = runs[it->second].windows;
-    std::move(runs[i].windows.begin(), runs[i].windows.end(), std::back_inserter(windows));
-    runs[i].windows.clear();
+    std::vector<MetricWindow>& of_series = windows[index.numbers[i]];
+    if (of_series.empty()) {
+      of_series = std::move(runs[i].windows);
+    } else {
+      std::move(runs[i].windows.begin(), runs[i].windows.end(), std::back_inserter(of_series));
+    }
   }
-  if (joined > 0) {
-    std::erase_if(runs, [](const MetricRun& run) { return run.windows.empty(); });
-  }
-  for (MetricRun& run : runs) JoinWindows(run.windows);
+  for (std::vector<MetricWindow>& of_series : windows) JoinWindows(of_series);
+  return windows;
 }
 
 uint64_t NameHash(std::string_view name) { return StableHash(name, 1); }
@@ -150,27 +135,32 @@ absl::StatusOr<LabelIndex> ReadIndex(const FrameReader& frame,
 }  // namespace
 
 SealedBlock EncodeMetricBlock(std::vector<MetricRun> runs, const ZstdDictionaries& dictionaries) {
-  Tidy(runs);
+  std::erase_if(runs, [](const MetricRun& run) { return run.windows.empty(); });
   std::vector<const model::MetricSeries*> series;
+  for (MetricRun& run : runs) {
+    SortLabels(run.series);
+    series.push_back(&run.series);
+  }
+  const EncodedLabelIndex index = EncodeLabelIndex(series);
+  std::vector<std::vector<MetricWindow>> windows = WindowsOf(runs, index);
+
   SealedBlock block;
   if (!runs.empty()) {
     block.first_ns = INT64_MAX;
     block.last_ns = INT64_MIN;
   }
-  for (const MetricRun& run : runs) {
-    series.push_back(&run.series);
-    block.rows += run.windows.size();
-    block.first_ns = std::min(block.first_ns, run.windows.front().time_ns);
-    block.last_ns = std::max(block.last_ns, run.windows.back().time_ns);
+  std::vector<uint64_t> sizes;
+  for (const std::vector<MetricWindow>& of_series : windows) {
+    sizes.push_back(of_series.size());
+    block.rows += of_series.size();
+    block.first_ns = std::min(block.first_ns, of_series.front().time_ns);
+    block.last_ns = std::max(block.last_ns, of_series.back().time_ns);
   }
 
   FrameWriter frame(FrameClass::kMetrics, kVersion, dictionaries);
-  const EncodedLabelIndex index = EncodeLabelIndex(series);
   frame.Add(kTexts, index.bytes.texts, Packing::kText);
   frame.Add(kLabels, index.bytes.labels, Packing::kStored);
   frame.Add(kSeries, index.bytes.series, Packing::kStored);
-  std::vector<uint64_t> sizes;
-  for (const uint32_t i : index.order) sizes.push_back(runs[i].windows.size());
   const SegmentDirectory directory = {.base_ns = block.first_ns, .segments = CutSegments(sizes)};
   frame.Add(kDirectory, EncodeDirectory(directory), Packing::kStored);
   size_t next = 0;
@@ -179,7 +169,7 @@ SealedBlock EncodeMetricBlock(std::vector<MetricRun> runs, const ZstdDictionarie
     RangeEncoder encoder;
     const auto rows = std::make_unique<MetricRows>(directory.base_ns);
     for (uint64_t i = 0; i < segment.series; ++i, ++next) {
-      rows->Code(encoder, runs[index.order[next]].windows, sizes[next]);
+      rows->Code(encoder, windows[next], sizes[next]);
     }
     frame.Add(number++, encoder.Finish(), Packing::kStored);
   }

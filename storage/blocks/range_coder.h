@@ -47,7 +47,7 @@ class RangeEncoder {
  public:
   static constexpr bool kDecodes = false;
 
-  bool Bit(BitModel& model, bool bit) {
+  [[gnu::always_inline]] bool Bit(BitModel& model, bool bit) {
     const uint32_t bound = (range_ >> 16) * model.zero;
     if (bit) {
       low_ += bound;
@@ -134,7 +134,7 @@ class RangeDecoder {
     for (int i = 0; i < 4; ++i) code_ = code_ << 8 | Next();
   }
 
-  bool Bit(BitModel& model, bool = false) {
+  [[gnu::always_inline]] bool Bit(BitModel& model, bool = false) {
     const uint32_t bound = (range_ >> 16) * model.zero;
     const bool bit = code_ >= bound;
     if (bit) {

@@ -1,19 +1,34 @@
 #include "storage/blocks/text_table.h"
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 #include "base/byte_reader.h"
 #include "storage/varint.h"
 
 namespace kindling::storage {
 
+uint32_t TextTableBuilder::Add(std::string_view text) {
+  const auto [it, added] = added_.try_emplace(absl::string_view(text.data(), text.size()),
+                                              static_cast<uint32_t>(texts_.size()));
+  if (added) texts_.push_back(text);
+  return it->second;
+}
+
 void TextTableBuilder::Sort() {
-  texts_.reserve(numbers_.size());
-  for (const auto& [text, number] : numbers_) texts_.emplace_back(text.data(), text.size());
-  std::sort(texts_.begin(), texts_.end());
-  for (size_t i = 0; i < texts_.size(); ++i) {
-    numbers_[AbslView(texts_[i])] = static_cast<uint32_t>(i);
+  std::vector<uint32_t> order(texts_.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [this](uint32_t a, uint32_t b) { return texts_[a] < texts_[b]; });
+  std::vector<std::string_view> sorted;
+  sorted.reserve(texts_.size());
+  numbers_.resize(texts_.size());
+  for (uint32_t i = 0; i < order.size(); ++i) {
+    sorted.push_back(texts_[order[i]]);
+    numbers_[order[i]] = i;
   }
+  texts_ = std::move(sorted);
 }
 
 std::string TextTableBuilder::Encode() const {

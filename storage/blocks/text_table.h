@@ -14,23 +14,22 @@ namespace kindling::storage {
 // length of the rest, and the rest.
 class TextTableBuilder {
  public:
-  // The text is referred to until the builder is gone.
-  void Add(std::string_view text) { numbers_.try_emplace(AbslView(text), 0); }
-  // Gives out the numbers, in the order of the texts.
+  // Gives the number of the text among those that were added, as they came. The text is referred to
+  // until the builder is gone.
+  uint32_t Add(std::string_view text);
+  // Puts the texts in order, which gives them their numbers in the table.
   void Sort();
 
-  // REQUIRES: added before Sort().
-  uint32_t Number(std::string_view text) const { return numbers_.find(AbslView(text))->second; }
-  // REQUIRES: after Sort().
+  // After Sort(): the number in the table of what Add() gave.
+  uint32_t Number(uint32_t added) const { return numbers_[added]; }
   std::string_view operator[](uint32_t number) const { return texts_[number]; }
   size_t size() const { return texts_.size(); }
   std::string Encode() const;
 
  private:
-  static absl::string_view AbslView(std::string_view text) { return {text.data(), text.size()}; }
-
-  absl::flat_hash_map<absl::string_view, uint32_t> numbers_;
+  absl::flat_hash_map<absl::string_view, uint32_t> added_;
   std::vector<std::string_view> texts_;
+  std::vector<uint32_t> numbers_;
 };
 
 // Limits: `max_bytes` for all texts together, each with all that it shares.
