@@ -33,7 +33,8 @@ using EdgeVisitor = std::function<bool(model::EdgeStats& row)>;
 absl::Status ReadEdgeBlock(std::string_view body, const ZstdDictionaries& dictionaries,
                            int64_t start_ns, int64_t end_ns, const EdgeVisitor& visit);
 
-// All of these at once. Limits: also kMaxEdgeBlockTextBytes for the texts of all rows.
+// All of these at once. Limits: also kMaxEdgeBlockTextBytes for the texts of all rows, and what
+// 2 * kEdgeBlockRows rows take, histograms of 8 KiB at most each.
 absl::StatusOr<std::vector<model::EdgeStats>> DecodeEdgeBlock(std::string_view body,
                                                               const ZstdDictionaries& dictionaries,
                                                               int64_t start_ns = INT64_MIN,

@@ -200,6 +200,7 @@ absl::StatusOr<std::vector<MetricRun>> DecodeMetricBlock(std::string_view body,
   std::vector<std::pair<uint64_t, model::MetricSeries>> wanted;
   std::vector<MetricWindow> windows;
   size_t text_bytes = 0;
+  uint64_t buckets_left = kMaxMetricBlockBuckets;
   uint64_t first = 0;
   uint32_t number = kFirstSegment;
   for (const SeriesSegment& segment : directory.segments) {
@@ -216,7 +217,7 @@ absl::StatusOr<std::vector<MetricRun>> DecodeMetricBlock(std::string_view body,
     if (wanted.empty()) continue;
     ASSIGN_OR_RETURN(const std::string_view stream, frame.Read(section, room));
     RangeDecoder decoder(stream);
-    const auto rows = std::make_unique<MetricRows>(directory.base_ns);
+    const auto rows = std::make_unique<MetricRows>(directory.base_ns, buckets_left);
     uint64_t left = segment.rows;
     auto next = wanted.begin();
     for (uint64_t i = first - segment.series; i < first; ++i) {
@@ -232,6 +233,7 @@ absl::StatusOr<std::vector<MetricRun>> DecodeMetricBlock(std::string_view body,
       if (!run.windows.empty()) runs.push_back(std::move(run));
     }
     if (left != 0 || !decoder.Finished()) return absl::DataLossError("points are damaged");
+    buckets_left = rows->buckets_left();
   }
   return runs;
 }

@@ -21,6 +21,8 @@ inline constexpr size_t kMetricBlockPoints = 131'072;
 
 // What the texts of a block's series take when each series has its own.
 inline constexpr size_t kMaxMetricBlockTextBytes = size_t{256} << 20;
+// What the histograms of a block may have together, from first to last used: 512 MiB.
+inline constexpr uint64_t kMaxMetricBlockBuckets = uint64_t{1} << 26;
 
 // What a series was in one window. For a point as it was sent count is 1 and the five are the
 // value.
@@ -55,6 +57,7 @@ using WantSeries = std::function<bool(const model::MetricSeries&)>;
 // DATA_LOSS for bytes that EncodeMetricBlock cannot have made. Windows with start_ns <= time_ns <
 // end_ns (INT64_MAX included if that is the end); series without any are left out. Decodes only the
 // segments, of about 8,192 windows, in which a series is wanted.
+// Limits: of one block, the above and the windows themselves.
 absl::StatusOr<std::vector<MetricRun>> DecodeMetricBlock(std::string_view body,
                                                          const ZstdDictionaries& dictionaries,
                                                          const WantSeries& want = nullptr,

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/testing/status_matchers.h"
+#include "storage/blocks/metric_rows.h"
+#include "storage/blocks/range_coder.h"
 #include "storage/testing/random_metrics.h"
 
 namespace kindling::storage {
@@ -174,6 +176,25 @@ TEST(MetricBlockTest, TheFilterKnowsNamesAndLabels) {
   EXPECT_LT(wrong, 25);
   EXPECT_FALSE(MetricFilterMayMatch(block.filter, "n", {}));
   EXPECT_TRUE(MetricFilterMayMatch("damaged", "n", {}));
+}
+
+TEST(MetricBlockTest, HistogramsOfTooManyBucketsAreRefused) {
+  std::vector<MetricWindow> windows(3);
+  for (int i = 0; i < 3; ++i) {
+    windows[i].time_ns = i;
+    windows[i].histogram.Record(1'000);
+    windows[i].histogram.Record(1'000'000);
+  }
+  const uint64_t buckets = windows[0].histogram.counts().size();
+  RangeEncoder encoder;
+  MetricRows(0).Code(encoder, windows, 3);
+  const std::string bytes = encoder.Finish();
+  for (const uint64_t most : {3 * buckets, 3 * buckets - 1}) {
+    std::vector<MetricWindow> decoded;
+    RangeDecoder decoder(bytes);
+    MetricRows(0, most).Code(decoder, decoded, 3);
+    EXPECT_EQ(decoder.ok(), most == 3 * buckets);
+  }
 }
 
 TEST(MetricBlockTest, EveryTruncationIsNoticed) {

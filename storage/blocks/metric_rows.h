@@ -15,9 +15,13 @@
 namespace kindling::storage {
 
 // The windows of metric series in a number stream. Made anew for each segment.
+//
+// Limits: the decoder fails rather than to make histograms of more than `max_buckets` buckets.
 class MetricRows {
  public:
-  explicit MetricRows(int64_t base_ns) : times_(base_ns) {}
+  explicit MetricRows(int64_t base_ns, uint64_t max_buckets = UINT64_MAX)
+      : times_(base_ns), buckets_left_(max_buckets) {}
+  uint64_t buckets_left() const { return buckets_left_; }
 
   // The windows of one series; the decoder replaces them, by at most `most`.
   template <typename Coder>
@@ -118,12 +122,17 @@ class MetricRows {
       if (parts_->count == 0) continue;
       histogram_model_.Code(coder, histogram_series_, *parts_);
       if constexpr (Coder::kDecodes) {
-        if (coder.ok() && !parts_->Give(windows[i].histogram)) coder.Fail();
+        const auto buckets = static_cast<uint64_t>(parts_->size);
+        if (!coder.ok() || buckets > buckets_left_ || !parts_->Give(windows[i].histogram)) {
+          return coder.Fail();
+        }
+        buckets_left_ -= buckets;
       }
     }
   }
 
   SeriesTimes times_;
+  uint64_t buckets_left_;
   bool plain_before_ = true;
   bool histograms_before_ = false;
   BitModel plain_[2];
