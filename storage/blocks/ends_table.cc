@@ -46,7 +46,15 @@ uint64_t Place(const std::vector<const model::Party*>& parties, const model::Par
 
 }  // namespace
 
-size_t CountParties(const std::vector<const SpanEnds*>& ends) { return Parties(ends).size(); }
+ClientNumbers NumberClients(const std::vector<const SpanEnds*>& ends) {
+  const std::vector<const model::Party*> parties = Parties(ends);
+  ClientNumbers numbers;
+  numbers.parties = static_cast<uint32_t>(parties.size());
+  for (const SpanEnds* e : ends) {
+    numbers.of_ends.push_back(static_cast<uint32_t>(Place(parties, e->client)));
+  }
+  return numbers;
+}
 
 void AddEndsTexts(const std::vector<const SpanEnds*>& ends, TextTableBuilder& texts) {
   for (const SpanEnds* e : ends) {

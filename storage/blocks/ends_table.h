@@ -46,7 +46,12 @@ struct EndsTable {
   SpanEnds MakeEnds(size_t number, const TextTable& texts) const;
 };
 
-// How many distinct parties WriteEnds writes for `ends`.
-size_t CountParties(const std::vector<const SpanEnds*>& ends);
+// What WriteEnds writes for `ends`: the number of each one's client, and how many parties there
+// are.
+struct ClientNumbers {
+  std::vector<uint32_t> of_ends;
+  uint32_t parties = 0;
+};
+ClientNumbers NumberClients(const std::vector<const SpanEnds*>& ends);
 
 }  // namespace kindling::storage

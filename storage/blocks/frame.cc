@@ -174,6 +174,14 @@ const FrameReader::Section* FrameReader::FindSection(uint32_t number) const {
   return it == sections_.end() || it->number != number ? nullptr : &*it;
 }
 
+std::vector<std::pair<uint32_t, size_t>> FrameReader::StoredSizes() const {
+  std::vector<std::pair<uint32_t, size_t>> sizes;
+  for (const Section& section : sections_) {
+    sizes.emplace_back(section.number, section.stored.size());
+  }
+  return sizes;
+}
+
 uint64_t FrameReader::raw_size(uint32_t number) const {
   const Section* section = FindSection(number);
   return section == nullptr ? 0 : section->raw_size;

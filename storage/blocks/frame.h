@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -78,6 +79,8 @@ class FrameReader {
 
   uint8_t version() const { return version_; }
   bool Has(uint32_t number) const { return FindSection(number) != nullptr; }
+  // Bytes that each section takes as stored, by number.
+  std::vector<std::pair<uint32_t, size_t>> StoredSizes() const;
   // Size once decompressed; 0 when there is no such section.
   uint64_t raw_size(uint32_t number) const;
 

@@ -1,10 +1,10 @@
 #include "storage/blocks/number_column.h"
 
 #include <algorithm>
-#include <limits>
+#include <bit>
 #include <optional>
+#include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "base/byte_reader.h"
 #include "storage/blocks/magnitudes.h"
 #include "storage/varint.h"
@@ -44,38 +44,71 @@ struct RecentColumn {
   std::vector<uint64_t> fresh;
 };
 
+// Places of values by context, in a table that is open: few values are looked up in vain.
+class PlaceTable {
+ public:
+  explicit PlaceTable(size_t values) : slots_(std::bit_ceil(values * 2)) {}
+
+  // The place of the value, 0 when it has just been added.
+  uint8_t& Find(uint32_t context, uint64_t value, bool* added) {
+    const size_t mask = slots_.size() - 1;
+    uint64_t hash = (value + 1) * 0x9e3779b97f4a7c15 + context * 0xd6e8feb86659fd93;
+    hash ^= hash >> 32;
+    for (size_t i = hash * 0x9e3779b97f4a7c15 >> 20 & mask;; i = (i + 1) & mask) {
+      Slot& slot = slots_[i];
+      *added = !slot.used;
+      if (slot.used && (slot.value != value || slot.context != context)) continue;
+      slot.used = true;
+      slot.value = value;
+      slot.context = context;
+      return slot.place;
+    }
+  }
+
+ private:
+  struct Slot {
+    uint64_t value = 0;
+    uint32_t context = 0;
+    bool used = false;
+    uint8_t place = 0;
+  };
+  std::vector<Slot> slots_;
+};
+
 // Null when most values are new: a list does not help then.
 std::optional<RecentColumn> ToRecent(const std::vector<uint64_t>& values,
                                      const ColumnContext& context) {
+  constexpr size_t kTrial = 1024;
   struct Last {
     uint64_t value = 0;
     uint8_t place = 0;  // 0: none
     uint8_t listed = 0;
   };
   std::vector<Last> lasts(context.count);
-  absl::flat_hash_map<std::pair<uint32_t, uint64_t>, uint8_t> places;
+  PlaceTable places(values.size());
   RecentColumn out;
   out.places.resize(values.size());
   const size_t limit = values.size() / 2 + 16;
   for (size_t i = 0; i < values.size(); ++i) {
+    if (i == kTrial && values.size() > 4 * kTrial && out.fresh.size() > kTrial * 9 / 10) {
+      return std::nullopt;
+    }
     const uint32_t c = ContextOf(context, i);
     Last& last = lasts[c];
     if (last.place == 0 || last.value != values[i]) {
-      const auto [it, added] = places.try_emplace(std::pair(c, values[i]), 0);
-      if (added) {
+      bool added = false;
+      uint8_t& place = places.Find(c, values[i], &added);
+      if (place == 0) {  // new, or the list had no room for it
         out.fresh.push_back(values[i]);
         if (out.fresh.size() > limit) return std::nullopt;
-        if (last.listed == kMaxListed) {
-          places.erase(it);
-          continue;
-        }
-        it->second = ++last.listed;
+        if (last.listed == kMaxListed) continue;
+        place = ++last.listed;
         last.value = values[i];
-        last.place = it->second;
+        last.place = place;
         continue;
       }
       last.value = values[i];
-      last.place = it->second;
+      last.place = place;
     }
     out.places[i] = static_cast<char>(last.place);
   }
@@ -129,20 +162,36 @@ bool ReadIfThere(const FrameReader& frame, uint32_t number, std::string& room, s
 
 bool FromRecent(std::string_view places, const std::vector<uint64_t>& fresh,
                 const ColumnContext& context, std::vector<uint64_t>& values) {
-  std::vector<std::vector<uint64_t>> lists(context.count);
+  // All lists in one array: how long each gets is known before.
+  struct List {
+    uint32_t start = 0;
+    uint32_t size = 0;
+  };
+  std::vector<List> lists(context.count);
+  for (size_t i = 0; i < places.size(); ++i) {
+    if (places[i] != 0) continue;
+    List& list = lists[ContextOf(context, i)];
+    if (list.size < kMaxListed) ++list.size;
+  }
+  uint32_t start = 0;
+  for (List& list : lists) {
+    list.start = start;
+    start += std::exchange(list.size, 0);
+  }
+  std::vector<uint64_t> listed(start);
   size_t next = 0;
   values.resize(places.size());
   for (size_t i = 0; i < places.size(); ++i) {
-    std::vector<uint64_t>& list = lists[ContextOf(context, i)];
+    List& list = lists[ContextOf(context, i)];
     const size_t place = static_cast<uint8_t>(places[i]);
-    if (place > list.size()) return false;
+    if (place > list.size) return false;
     if (place > 0) {
-      values[i] = list[place - 1];
+      values[i] = listed[list.start + place - 1];
       continue;
     }
     if (next == fresh.size()) return false;
     values[i] = fresh[next++];
-    if (list.size() < kMaxListed) list.push_back(values[i]);
+    if (list.size < kMaxListed) listed[list.start + list.size++] = values[i];
   }
   return next == fresh.size();
 }
@@ -166,8 +215,9 @@ void EncodeNumberColumn(FrameWriter& frame, uint32_t number, const std::vector<u
   RecentColumn best_recent;
   for (size_t i = 0; i <= std::min(contexts.size(), kMaxContexts); ++i) {
     const ColumnContext context = i == 0 ? ColumnContext{} : contexts[i - 1];
-    std::vector<uint64_t> steps = ToSteps(values, context);
-    if (const double bits = EstimateMagnitudeBits(steps); bits < least_bits) {
+    std::vector<uint64_t> steps;
+    if (i == 0 || context.has_steps) steps = ToSteps(values, context);
+    if (const double bits = EstimateMagnitudeBits(steps); !steps.empty() && bits < least_bits) {
       least_bits = bits;
       kind = static_cast<uint8_t>(kSteps + i * kContextStep);
       best_steps = std::move(steps);

@@ -17,6 +17,8 @@ namespace kindling::storage {
 struct ColumnContext {
   const std::vector<uint32_t>* of_value = nullptr;
   uint32_t count = 1;
+  // Whether a value may be near the last one of its context; only the encoder asks.
+  bool has_steps = false;
 };
 
 // Section numbers that one column takes: number * kSectionsPerColumn and on.

@@ -4,12 +4,16 @@
 #include <array>
 #include <numeric>
 
-#include "absl/container/flat_hash_set.h"
 #include "storage/blocks/number_column.h"
 #include "storage/varint.h"
 
 namespace kindling::storage {
 namespace {
+
+// Of fewer values a dictionary costs nothing.
+constexpr size_t kLeastRaw = 16;
+// After so many values it is clear whether most differ.
+constexpr size_t kTrial = 1024;
 
 // The contexts of a column's cells: endpoint and result of their rows.
 class CellContexts {
@@ -35,17 +39,6 @@ class CellContexts {
   std::array<ColumnContext, 2> both_;
 };
 
-// Texts that mostly differ are not worth a dictionary.
-bool MostlyDiffer(const std::vector<std::string_view>& values) {
-  if (values.size() < 16) return false;
-  absl::flat_hash_set<std::string_view> distinct;
-  for (const std::string_view value : values) {
-    distinct.insert(value);
-    if (distinct.size() * 3 > values.size()) return true;
-  }
-  return false;
-}
-
 size_t SharedPrefix(std::string_view a, std::string_view b) {
   const size_t most = std::min(a.size(), b.size());
   size_t size = 0;
@@ -53,19 +46,22 @@ size_t SharedPrefix(std::string_view a, std::string_view b) {
   return size;
 }
 
-void WriteRaw(FrameWriter& frame, uint32_t first, const std::vector<std::string_view>& values,
+// `text_of` gives the text of a cell.
+template <typename TextOf>
+void WriteRaw(FrameWriter& frame, uint32_t first, size_t cells, TextOf text_of,
               const CellContexts& contexts, uint32_t endpoint_count) {
   std::vector<std::string_view> lasts(endpoint_count);
   std::vector<uint64_t> prefixes;
   std::vector<uint64_t> suffixes;
   std::string bytes;
-  for (size_t i = 0; i < values.size(); ++i) {
+  for (size_t i = 0; i < cells; ++i) {
     std::string_view& last = lasts[contexts.endpoint(i)];
-    const size_t shared = SharedPrefix(last, values[i]);
+    const std::string_view text = text_of(i);
+    const size_t shared = SharedPrefix(last, text);
     prefixes.push_back(shared);
-    suffixes.push_back(values[i].size() - shared);
-    bytes += values[i].substr(shared);
-    last = values[i];
+    suffixes.push_back(text.size() - shared);
+    bytes += text.substr(shared);
+    last = text;
   }
   EncodeNumberColumn(frame, first, prefixes, contexts.get());
   EncodeNumberColumn(frame, first + 1, suffixes, contexts.get());
@@ -74,30 +70,53 @@ void WriteRaw(FrameWriter& frame, uint32_t first, const std::vector<std::string_
 
 }  // namespace
 
-AttributesWriter::AttributesWriter(const std::vector<const model::Span*>& rows) {
-  shape_of_row_.reserve(rows.size());
+AttributesWriter::AttributesWriter(const SpanRows& rows) {
+  std::vector<uint32_t> shape_of_span;
+  std::vector<size_t> first_cell;
+  std::vector<uint32_t> values;  // of all cells
+  shape_of_span.reserve(rows.spans.size());
+  first_cell.reserve(rows.spans.size());
   const model::Span* before = nullptr;
-  for (const model::Span* span : rows) {
+  for (const model::Span* span : rows.spans) {
     const bool is_same =
         before != nullptr &&
         std::equal(before->attributes.begin(), before->attributes.end(), span->attributes.begin(),
                    span->attributes.end(),
                    [](const auto& a, const auto& b) { return a.first == b.first; });
-    shape_of_row_.push_back(is_same ? shape_of_row_.back() : ShapeOf(*span));
+    shape_of_span.push_back(is_same ? shape_of_span.back() : ShapeOf(*span));
     before = span;
-    for (const uint32_t slot : shapes_[shape_of_row_.back()]) ++slots_[slot].cells;
+    first_cell.push_back(values.size());
+    const std::vector<uint32_t>& shape = shapes_[shape_of_span.back()];
+    for (size_t i = 0; i < shape.size(); ++i) {
+      values.push_back(NumberOf(slots_[shape[i]], span->attributes[i].second));
+    }
   }
   OrderSlots();
-  for (uint32_t row = 0; row < rows.size(); ++row) {
-    const std::vector<uint32_t>& shape = shapes_[shape_of_row_[row]];
+  shape_of_row_.reserve(rows.spans.size());
+  for (uint32_t row = 0; row < rows.span_of_row.size(); ++row) {
+    const uint32_t span = rows.span_of_row[row];
+    shape_of_row_.push_back(shape_of_span[span]);
+    const std::vector<uint32_t>& shape = shapes_[shape_of_span[span]];
     for (size_t i = 0; i < shape.size(); ++i) {
       Column& column = columns_[slots_[shape[i]].column];
       column.rows.push_back(row);
-      column.slots.push_back(shape[i]);
-      column.values.push_back(rows[row]->attributes[i].second);
+      column.cells.push_back({shape[i], values[first_cell[span] + i]});
     }
   }
-  for (Column& column : columns_) column.raw = MostlyDiffer(column.values);
+}
+
+// Texts that mostly differ are not worth a dictionary.
+uint32_t AttributesWriter::NumberOf(Slot& slot, std::string_view text) {
+  const auto next = static_cast<uint32_t>(slot.distinct.size());
+  ++slot.cells;
+  if (!slot.differs && next >= kTrial && next * 2 > slot.cells) slot.differs = true;
+  if (slot.differs) {
+    slot.distinct.push_back(text);
+    return next;
+  }
+  const auto [it, added] = slot.numbers.try_emplace(text, next);
+  if (added) slot.distinct.push_back(text);
+  return it->second;
 }
 
 uint32_t AttributesWriter::SlotOf(std::string_view name, uint32_t occurrence) {
@@ -129,17 +148,26 @@ void AttributesWriter::OrderSlots() {
     slots_[order[rank]].column = std::min<uint32_t>(rank, kMaxAttributeColumns - 1);
   }
   columns_.resize(std::min(slots_.size(), kMaxAttributeColumns));
+  std::vector<std::pair<uint64_t, uint64_t>> cells_and_distinct(columns_.size());
+  for (const Slot& slot : slots_) {
+    auto& [cells, distinct] = cells_and_distinct[slot.column];
+    cells += slot.cells;
+    distinct += slot.distinct.size();
+    columns_[slot.column].raw |= slot.differs;
+  }
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    const auto& [cells, distinct] = cells_and_distinct[i];
+    columns_[i].rows.reserve(cells);
+    columns_[i].cells.reserve(cells);
+    columns_[i].raw |= cells >= kLeastRaw && distinct * 3 > cells;
+  }
 }
 
 void AttributesWriter::AddTexts(TextTableBuilder& texts) const {
-  for (const Slot& slot : slots_) texts.Add(slot.name);
-  for (const Column& column : columns_) {
-    if (column.raw) continue;
-    std::string_view before;
-    for (const std::string_view value : column.values) {
-      if (value != before) texts.Add(value);
-      before = value;
-    }
+  for (const Slot& slot : slots_) {
+    texts.Add(slot.name);
+    if (columns_[slot.column].raw) continue;
+    for (const std::string_view text : slot.distinct) texts.Add(text);
   }
 }
 
@@ -166,6 +194,13 @@ void AttributesWriter::Write(FrameWriter& frame, const TextTableBuilder& texts,
   }
   EncodeNumberColumn(frame, kSlotName, names);
   EncodeNumberColumn(frame, kSlotColumn, slot_columns);
+  std::vector<std::vector<uint32_t>> text_numbers(slots_.size());
+  for (size_t slot = 0; slot < slots_.size(); ++slot) {
+    if (columns_[slots_[slot].column].raw) continue;
+    for (const std::string_view text : slots_[slot].distinct) {
+      text_numbers[slot].push_back(texts.Number(text));
+    }
+  }
   std::vector<uint64_t> kinds;
   for (uint32_t i = 0; i < columns_.size(); ++i) {
     const Column& column = columns_[i];
@@ -174,34 +209,17 @@ void AttributesWriter::Write(FrameWriter& frame, const TextTableBuilder& texts,
     kinds.push_back(static_cast<uint64_t>(column.raw ? AttributeColumnKind::kRaw
                                                      : AttributeColumnKind::kTexts));
     if (column.raw) {
-      WriteRaw(frame, first, column.values, cells, contexts.endpoint_count);
+      WriteRaw(
+          frame, first, column.cells.size(),
+          [&](size_t cell) { return TextOf(column.cells[cell]); }, cells, contexts.endpoint_count);
       continue;
     }
     std::vector<uint64_t> numbers;
-    numbers.reserve(column.values.size());
-    std::string_view before;
-    uint64_t number = 0;
-    for (const std::string_view value : column.values) {
-      if (value != before) number = texts.Number(value);
-      before = value;
-      numbers.push_back(number);
-    }
+    numbers.reserve(column.cells.size());
+    for (const Cell& cell : column.cells) numbers.push_back(text_numbers[cell.slot][cell.value]);
     EncodeNumberColumn(frame, first, numbers, cells.get());
   }
   EncodeNumberColumn(frame, kColumnKind, kinds);
-}
-
-void AttributesWriter::VisitPairs(
-    const std::function<void(std::string_view name, std::string_view value)>& visit) const {
-  for (const Column& column : columns_) {
-    for (size_t i = 0; i < column.values.size(); ++i) {
-      if (i > 0 && column.slots[i] == column.slots[i - 1] &&
-          column.values[i] == column.values[i - 1]) {
-        continue;
-      }
-      visit(slots_[column.slots[i]].name, column.values[i]);
-    }
-  }
 }
 
 bool AttributesReader::Load(const FrameReader& frame, const SpanMeta& meta, const TextTable& texts,

@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "base/hash.h"
 #include "model/records.h"
 #include "storage/blocks/frame.h"
 #include "storage/blocks/span_layout.h"
+#include "storage/blocks/span_rows.h"
 #include "storage/blocks/text_table.h"
 
 // Attributes of the spans of a block. A shape is a sequence of names, each a slot; a slot's values
@@ -29,32 +31,44 @@ struct AttributeContexts {
 // Lifetime: the spans must outlive this.
 class AttributesWriter {
  public:
-  explicit AttributesWriter(const std::vector<const model::Span*>& rows);
+  explicit AttributesWriter(const SpanRows& rows);
 
   void AddTexts(TextTableBuilder& texts) const;
   void Write(FrameWriter& frame, const TextTableBuilder& texts, const AttributeContexts& contexts,
              SpanMeta& meta) const;
 
   // The distinct pairs of name and value, some perhaps more than once.
-  void VisitPairs(
-      const std::function<void(std::string_view name, std::string_view value)>& visit) const;
+  template <typename Visit>
+  void VisitPairs(Visit visit) const {
+    for (const Slot& slot : slots_) {
+      for (const std::string_view text : slot.distinct) visit(slot.name, text);
+    }
+  }
 
  private:
   struct Slot {
     std::string_view name;
     uint32_t occurrence = 0;  // how many of the name stand before it in the row
-    uint64_t cells = 0;
     uint32_t column = 0;
+    uint64_t cells = 0;
+    bool differs = false;  // values are no longer looked up: some are more than once in distinct
+    std::vector<std::string_view> distinct;
+    absl::flat_hash_map<std::string_view, uint32_t, base::StringHash, std::equal_to<>> numbers;
+  };
+  struct Cell {
+    uint32_t slot = 0;
+    uint32_t value = 0;  // of the slot's distinct
   };
   struct Column {
-    bool raw = false;
+    bool raw = false;            // most values differ
     std::vector<uint32_t> rows;  // of each cell
-    std::vector<uint32_t> slots;
-    std::vector<std::string_view> values;
+    std::vector<Cell> cells;
   };
   uint32_t SlotOf(std::string_view name, uint32_t occurrence);
   uint32_t ShapeOf(const model::Span& span);
+  static uint32_t NumberOf(Slot& slot, std::string_view text);
   void OrderSlots();
+  std::string_view TextOf(const Cell& cell) const { return slots_[cell.slot].distinct[cell.value]; }
 
   std::vector<Slot> slots_;
   std::vector<std::vector<uint32_t>> shapes_;  // slots

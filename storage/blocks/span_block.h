@@ -27,7 +27,10 @@ size_t SpanTextBytes(const model::Span& span);
 
 // Encodes 1 .. 2 * kSpanBlockRows spans of at most kSpanBlockTextBytes; they are put into an order
 // of the block's own.
-SealedBlock EncodeSpanBlock(std::vector<model::Span> spans, const ZstdDictionaries& dictionaries);
+SealedBlock EncodeSpanBlock(const std::vector<const model::Span*>& spans,
+                            const ZstdDictionaries& dictionaries);
+SealedBlock EncodeSpanBlock(const std::vector<model::Span>& spans,
+                            const ZstdDictionaries& dictionaries);
 
 // What a dictionary for blocks of such spans should be trained on.
 std::vector<std::string> SpanDictionarySamples(const std::vector<model::Span>& spans);

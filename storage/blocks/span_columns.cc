@@ -281,12 +281,14 @@ const LinkRows& SpanColumns::LinkInput() {
             .first->second);
   }
   rows.host_count = static_cast<uint32_t>(texts_.size());
+  rows.client_count = static_cast<uint32_t>(ends_.parties.size());
   rows.process_count = static_cast<uint32_t>(processes.size());
   for (uint32_t row = 0; row < meta_.rows; ++row) {
     rows.end_ns[row] = WrappedSum(rows.end_ns[row], rows.start_ns[row]);
     const EndsTable::Ends& ends = ends_.ends[ends_of_row_[row]];
     rows.host.push_back(
         ends_.parties[ends.side == model::Side::kClient ? ends.client : ends.server].host);
+    rows.client.push_back(ends.client);
     rows.process.push_back(process_of_connection[connection_of_row_[row]]);
     rows.serves.push_back(ends.side == model::Side::kServer);
   }

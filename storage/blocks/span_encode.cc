@@ -26,10 +26,10 @@ class SpanEncoder {
   SpanEncoder(const SpanRows& rows, const ZstdDictionaries& dictionaries)
       : rows_(rows),
         frame_(FrameClass::kSpans, kSpanBlockVersion, dictionaries),
-        attributes_(rows.rows) {}
+        attributes_(rows) {}
 
   std::string Encode() {
-    NumberTables();
+    CollectRows();
     WriteTables();
     WriteConnections();
     WriteRows();
@@ -45,6 +45,7 @@ class SpanEncoder {
   }
 
   const AttributesWriter& attributes() const { return attributes_; }
+  const std::vector<std::string_view>& endpoints() const { return endpoints_; }
 
  private:
   struct Result {
@@ -60,29 +61,73 @@ class SpanEncoder {
     }
   };
 
-  template <typename Get>
-  std::vector<uint64_t> Values(Get get) const {
-    std::vector<uint64_t> values;
-    values.reserve(rows_.rows.size());
-    for (const model::Span* span : rows_.rows) values.push_back(ToBits(get(*span)));
-    return values;
-  }
-
-  // Endpoints and results in order of appearance.
-  void NumberTables() {
-    absl::flat_hash_map<std::string_view, uint32_t> endpoints;
+  // One walk over the spans, in the order of their memory: numbers of endpoints and results in
+  // order of appearance, and what columns hold of a span by itself.
+  void CollectRows() {
+    const size_t count = rows_.spans.size();
+    for (uint32_t column = kRequestDuration; column < kBlameEnd; ++column) {
+      columns_[column].resize(count);
+    }
+    starts_.resize(count);
+    endpoint_of_row_.resize(count);
+    result_of_row_.resize(count);
+    serves_.resize(count);
+    links_.ids.resize(count);
+    links_.parents.resize(count);
+    links_.traces.resize(count);
+    links_.alias_traces.resize(count);
+    links_.alias_parents.resize(count);
+    base::StringMap<uint32_t> endpoints;
     absl::flat_hash_map<Result, uint32_t> results;
-    for (const model::Span* span : rows_.rows) {
-      const auto [endpoint, endpoint_added] = endpoints.try_emplace(
-          std::string_view(span->endpoint), static_cast<uint32_t>(endpoints_.size()));
-      if (endpoint_added) endpoints_.push_back(span->endpoint);
-      endpoint_of_row_.push_back(endpoint->second);
-      const Result key = {span->outcome, span->slow, span->status_code};
+    for (size_t i = 0; i < count; ++i) {
+      const model::Span& span = *rows_.spans[i];
+      const uint32_t row = rows_.row_of_span[i];
+      const auto endpoint = endpoints.find(std::string_view(span.endpoint));
+      endpoint_of_row_[row] =
+          endpoint != endpoints.end() ? endpoint->second : static_cast<uint32_t>(endpoints_.size());
+      if (endpoint == endpoints.end()) {
+        endpoints.emplace(span.endpoint, static_cast<uint32_t>(endpoints_.size()));
+        endpoints_.push_back(span.endpoint);
+      }
+      const Result key = {span.outcome, span.slow, span.status_code};
       const auto [result, result_added] =
           results.try_emplace(key, static_cast<uint32_t>(results_.size()));
       if (result_added) results_.push_back(key);
-      result_of_row_.push_back(result->second);
+      result_of_row_[row] = result->second;
+      CollectNumbers(span, row);
+      links_.ids[row] = span.id;
+      links_.parents[row] = span.parent_id;
+      links_.traces[row] = span.trace_id;
+      links_.alias_traces[row] = span.alias_trace_id;
+      links_.alias_parents[row] = span.alias_parent_id;
     }
+  }
+
+  void CollectNumbers(const model::Span& span, uint32_t row) {
+    starts_[row] = span.start_ns;
+    serves_[row] = span.side == model::Side::kServer;
+    columns_[kRequestDuration][row] = ZigZag(span.request_duration_ns);
+    columns_[kWaitDuration][row] = ZigZag(span.wait_duration_ns);
+    columns_[kResponseDuration][row] = ZigZag(span.response_duration_ns);
+    columns_[kConnectDuration][row] = ZigZag(span.connect_duration_ns);
+    columns_[kRequestBytes][row] = span.request_bytes;
+    columns_[kResponseBytes][row] = span.response_bytes;
+    columns_[kRequestSeq][row] = span.request_tcp_seq;
+    columns_[kResponseSeq][row] = span.response_tcp_seq;
+    columns_[kStreamId][row] = span.stream_id;
+    columns_[kRequestTid][row] = span.request_tid;
+    columns_[kResponseTid][row] = span.request_tid ^ span.response_tid;
+    columns_[kExecutionUnit][row] = span.execution_unit;
+    columns_[kSampleWeight][row] = std::bit_cast<uint32_t>(span.sample_weight) ^ kOneBits;
+    for (size_t i = 0; i < model::kCauseCount; ++i) {
+      columns_[kBlame + i][row] = span.blame.ns[i];
+    }
+  }
+
+  int64_t Duration(size_t row) const {
+    return WrappedSum(WrappedSum(UnZigZag(columns_[kRequestDuration][row]),
+                                 UnZigZag(columns_[kWaitDuration][row])),
+                      UnZigZag(columns_[kResponseDuration][row]));
   }
 
   void WriteTables() {
@@ -94,7 +139,8 @@ class SpanEncoder {
     attributes_.AddTexts(texts_);
     texts_.Sort();
     frame_.Add(SectionOf(kTextsColumn), texts_.Encode(), Packing::kText);
-    meta_.parties = CountParties(ends);
+    clients_ = NumberClients(ends);
+    meta_.parties = clients_.parties;
     meta_.ends = ends.size();
     WriteEnds(frame_, kEndsColumns, ends, texts_);
     std::vector<uint64_t> values;
@@ -113,7 +159,7 @@ class SpanEncoder {
   }
 
   void WriteConnections() {
-    meta_.rows = rows_.rows.size();
+    meta_.rows = rows_.spans.size();
     meta_.connections = rows_.connections.size();
     meta_.first_ns = INT64_MAX;
     for (const auto& connection : rows_.connections) {
@@ -135,7 +181,8 @@ class SpanEncoder {
       ends.push_back(connection.ends);
     }
     for (uint64_t& connections : of_ends) --connections;
-    const std::array by_ends = {ColumnContext{&ends, static_cast<uint32_t>(rows_.ends.size())}};
+    const std::array by_ends = {ColumnContext{
+        .of_value = &ends, .count = static_cast<uint32_t>(rows_.ends.size()), .has_steps = true}};
     EncodeNumberColumn(frame_, kEndsConnections, of_ends);
     EncodeNumberColumn(frame_, kConnectionRows, counts);
     EncodeNumberColumn(frame_, kConnectionPort, ports);
@@ -144,57 +191,44 @@ class SpanEncoder {
   }
 
   void WriteRows() {
-    std::vector<uint32_t> ends_of_row;
-    ends_of_row.reserve(rows_.rows.size());
-    for (size_t row = 0; row < rows_.rows.size(); ++row) {
-      ends_of_row.push_back(rows_.ends_of_row(row));
-    }
     const std::array by_ends = {
-        ColumnContext{&ends_of_row, static_cast<uint32_t>(rows_.ends.size())}};
+        ColumnContext{&rows_.ends_of_row, static_cast<uint32_t>(rows_.ends.size())}};
     const std::array by_connection = {
-        ColumnContext{&rows_.connection_of_row, static_cast<uint32_t>(rows_.connections.size())}};
+        ColumnContext{.of_value = &rows_.connection_of_row,
+                      .count = static_cast<uint32_t>(rows_.connections.size()),
+                      .has_steps = true}};
     const std::array by_endpoint = {
         ColumnContext{&endpoint_of_row_, static_cast<uint32_t>(endpoints_.size())}};
+    std::array near_endpoint = by_endpoint;
+    near_endpoint[0].has_steps = true;
     WriteStarts();
     EncodeNumberColumn(frame_, kEndpoint, {endpoint_of_row_.begin(), endpoint_of_row_.end()},
                        by_ends);
     EncodeNumberColumn(frame_, kResult, {result_of_row_.begin(), result_of_row_.end()},
                        by_endpoint);
-#define KD_VALUES(field) Values([](const model::Span& span) { return span.field; })
-    EncodeNumberColumn(frame_, kRequestDuration, KD_VALUES(request_duration_ns));
-    EncodeNumberColumn(frame_, kWaitDuration, KD_VALUES(wait_duration_ns));
-    EncodeNumberColumn(frame_, kResponseDuration, KD_VALUES(response_duration_ns));
-    EncodeNumberColumn(frame_, kConnectDuration, KD_VALUES(connect_duration_ns));
-    const std::vector<uint64_t> request_bytes = KD_VALUES(request_bytes);
-    const std::vector<uint64_t> response_bytes = KD_VALUES(response_bytes);
-    EncodeNumberColumn(frame_, kRequestBytes, request_bytes, by_endpoint);
-    EncodeNumberColumn(frame_, kResponseBytes, response_bytes, by_endpoint);
-    std::vector<uint64_t> seqs = KD_VALUES(request_tcp_seq);
-    PredictSeqs(rows_.connection_of_row, request_bytes, seqs, /*decode=*/false);
-    EncodeNumberColumn(frame_, kRequestSeq, seqs);
-    seqs = KD_VALUES(response_tcp_seq);
-    PredictSeqs(rows_.connection_of_row, response_bytes, seqs, /*decode=*/false);
-    EncodeNumberColumn(frame_, kResponseSeq, seqs);
-    EncodeNumberColumn(frame_, kStreamId, KD_VALUES(stream_id), by_connection);
-    EncodeNumberColumn(frame_, kRequestTid, KD_VALUES(request_tid), by_connection);
-    EncodeNumberColumn(frame_, kResponseTid, Values([](const model::Span& span) {
-                         return span.request_tid ^ span.response_tid;
-                       }),
-                       by_connection);
-    EncodeNumberColumn(frame_, kExecutionUnit, KD_VALUES(execution_unit), by_connection);
-#undef KD_VALUES
-    EncodeNumberColumn(frame_, kSampleWeight, Values([](const model::Span& span) {
-                         return std::bit_cast<uint32_t>(span.sample_weight) ^ kOneBits;
-                       }));
+    for (const SpanColumn column :
+         {kRequestDuration, kWaitDuration, kResponseDuration, kConnectDuration, kSampleWeight}) {
+      EncodeNumberColumn(frame_, column, columns_[column]);
+    }
+    EncodeNumberColumn(frame_, kRequestBytes, columns_[kRequestBytes], near_endpoint);
+    EncodeNumberColumn(frame_, kResponseBytes, columns_[kResponseBytes], near_endpoint);
+    PredictSeqs(rows_.connection_of_row, columns_[kRequestBytes], columns_[kRequestSeq],
+                /*decode=*/false);
+    PredictSeqs(rows_.connection_of_row, columns_[kResponseBytes], columns_[kResponseSeq],
+                /*decode=*/false);
+    EncodeNumberColumn(frame_, kRequestSeq, columns_[kRequestSeq]);
+    EncodeNumberColumn(frame_, kResponseSeq, columns_[kResponseSeq]);
+    for (const SpanColumn column : {kStreamId, kRequestTid, kResponseTid, kExecutionUnit}) {
+      EncodeNumberColumn(frame_, column, columns_[column], by_connection);
+    }
     WriteBlame();
   }
 
   void WriteStarts() {
-    std::vector<uint64_t> steps(rows_.rows.size());
+    std::vector<uint64_t> steps(starts_.size());
     for (size_t row = 1; row < steps.size(); ++row) {
       if (rows_.connection_of_row[row] != rows_.connection_of_row[row - 1]) continue;
-      steps[row] = static_cast<uint64_t>(rows_.rows[row]->start_ns) -
-                   static_cast<uint64_t>(rows_.rows[row - 1]->start_ns);
+      steps[row] = static_cast<uint64_t>(starts_[row]) - static_cast<uint64_t>(starts_[row - 1]);
     }
     EncodeNumberColumn(frame_, kStart, steps);
   }
@@ -202,37 +236,36 @@ class SpanEncoder {
   // The cause that most time goes to is often what the others leave of the duration.
   void WriteBlame() {
     std::array<uint64_t, model::kCauseCount> rows_led{};
-    uint64_t measured = 0;
     uint64_t exact = 0;  // rows whose causes add up to the duration
-    for (const model::Span* span : rows_.rows) {
-      const auto& ns = span->blame.ns;
+    for (size_t row = 0; row < starts_.size(); ++row) {
       uint64_t sum = 0;
-      for (const uint64_t value : ns) sum += value;
+      size_t most = 0;
+      for (size_t i = 0; i < model::kCauseCount; ++i) {
+        sum += columns_[kBlame + i][row];
+        if (columns_[kBlame + i][row] > columns_[kBlame + most][row]) most = i;
+      }
       if (sum == 0) continue;
-      ++measured;
-      exact += sum == static_cast<uint64_t>(WrappedDuration(*span));
-      ++rows_led[static_cast<size_t>(std::max_element(ns.begin(), ns.end()) - ns.begin())];
+      exact += sum == static_cast<uint64_t>(Duration(row));
+      ++rows_led[most];
     }
-    size_t rest = model::kCauseCount;
     // Where there is no measurement the rest would be the whole duration.
-    if (measured == rows_.rows.size() && exact * 2 > measured) {
-      rest = static_cast<size_t>(std::max_element(rows_led.begin(), rows_led.end()) -
-                                 rows_led.begin());
+    if (exact * 2 > starts_.size()) {
+      const auto rest = static_cast<size_t>(std::max_element(rows_led.begin(), rows_led.end()) -
+                                            rows_led.begin());
       meta_.rest_cause = rest + 1;
+      for (size_t row = 0; row < starts_.size(); ++row) {
+        uint64_t left = static_cast<uint64_t>(Duration(row));
+        for (size_t i = 0; i < model::kCauseCount; ++i) left -= columns_[kBlame + i][row];
+        columns_[kBlame + rest][row] = ZigZag(static_cast<int64_t>(left));
+      }
     }
     for (uint32_t i = 0; i < model::kCauseCount; ++i) {
-      EncodeNumberColumn(frame_, kBlame + i, Values([&](const model::Span& span) {
-                           if (i != rest) return span.blame.ns[i];
-                           uint64_t left = static_cast<uint64_t>(WrappedDuration(span));
-                           for (const uint64_t ns : span.blame.ns) left -= ns;
-                           return ZigZag(static_cast<int64_t>(left));
-                         }));
+      EncodeNumberColumn(frame_, kBlame + i, columns_[kBlame + i]);
     }
   }
 
   void WriteLinks() {
     LinkRows link_rows;
-    Links links;
     link_rows.host_count = static_cast<uint32_t>(texts_.size());
     absl::flat_hash_map<std::pair<uint32_t, uint32_t>, uint32_t> processes;
     std::vector<uint32_t> hosts;
@@ -240,24 +273,26 @@ class SpanEncoder {
       const model::Party& observer = ends.side == model::Side::kClient ? ends.client : ends.server;
       hosts.push_back(texts_.Number(observer.host));
     }
-    for (size_t row = 0; row < rows_.rows.size(); ++row) {
-      const model::Span& span = *rows_.rows[row];
-      link_rows.start_ns.push_back(span.start_ns);
-      link_rows.end_ns.push_back(WrappedSum(WrappedDuration(span), span.start_ns));
-      link_rows.host.push_back(hosts[rows_.ends_of_row(row)]);
-      link_rows.process.push_back(processes
-                                      .try_emplace(std::pair(link_rows.host.back(), span.pid),
-                                                   static_cast<uint32_t>(processes.size()))
-                                      .first->second);
-      link_rows.serves.push_back(span.side == model::Side::kServer);
-      links.ids.push_back(span.id);
-      links.parents.push_back(span.parent_id);
-      links.traces.push_back(span.trace_id);
-      links.alias_traces.push_back(span.alias_trace_id);
-      links.alias_parents.push_back(span.alias_parent_id);
+    std::vector<uint32_t> process_of_connection;
+    for (const SpanRows::Connection& connection : rows_.connections) {
+      process_of_connection.push_back(
+          processes
+              .try_emplace(std::pair(hosts[connection.ends], connection.pid),
+                           static_cast<uint32_t>(processes.size()))
+              .first->second);
     }
+    for (size_t row = 0; row < starts_.size(); ++row) {
+      const uint32_t ends = rows_.ends_of_row[row];
+      link_rows.end_ns.push_back(WrappedSum(Duration(row), starts_[row]));
+      link_rows.host.push_back(hosts[ends]);
+      link_rows.client.push_back(clients_.of_ends[ends]);
+      link_rows.process.push_back(process_of_connection[rows_.connection_of_row[row]]);
+    }
+    link_rows.start_ns = std::move(starts_);
+    link_rows.serves = std::move(serves_);
+    link_rows.client_count = clients_.parties;
     link_rows.process_count = static_cast<uint32_t>(processes.size());
-    EncodeLinks(frame_, link_rows, links);
+    EncodeLinks(frame_, link_rows, links_);
   }
 
   void WriteMeta() {
@@ -276,25 +311,39 @@ class SpanEncoder {
   AttributesWriter attributes_;
   TextTableBuilder texts_;
   SpanMeta meta_;
+  ClientNumbers clients_;
   std::vector<std::string_view> endpoints_;
   std::vector<Result> results_;
+  std::array<std::vector<uint64_t>, kBlameEnd> columns_;  // by row; those that are a field each
+  std::vector<int64_t> starts_;
+  std::vector<bool> serves_;
+  Links links_;
   std::vector<uint32_t> endpoint_of_row_;
   std::vector<uint32_t> result_of_row_;
 };
 
 }  // namespace
 
-SealedBlock EncodeSpanBlock(std::vector<model::Span> spans, const ZstdDictionaries& dictionaries) {
+SealedBlock EncodeSpanBlock(const std::vector<model::Span>& spans,
+                            const ZstdDictionaries& dictionaries) {
+  std::vector<const model::Span*> pointers;
+  pointers.reserve(spans.size());
+  for (const model::Span& span : spans) pointers.push_back(&span);
+  return EncodeSpanBlock(pointers, dictionaries);
+}
+
+SealedBlock EncodeSpanBlock(const std::vector<const model::Span*>& spans,
+                            const ZstdDictionaries& dictionaries) {
   SealedBlock block;
   const SpanRows rows = OrderSpans(spans);
   SpanEncoder encoder(rows, dictionaries);
   block.body = encoder.Encode();
-  block.summary = EncodeSpanSummary(rows);
+  block.summary = EncodeSpanSummary(rows, encoder.endpoints());
   block.filter = EncodeSpanFilter(rows, encoder.attributes(), dictionaries);
-  block.rows = rows.rows.size();
+  block.rows = spans.size();
   block.first_ns = INT64_MAX;
   block.last_ns = INT64_MIN;
-  for (const model::Span* span : rows.rows) {
+  for (const model::Span* span : spans) {
     block.first_ns = std::min(block.first_ns, span->start_ns);
     block.last_ns = std::max(block.last_ns, span->start_ns);
   }

@@ -19,8 +19,8 @@ enum Section : uint32_t { kAttributePairs = 0, kTraces = 1 };
 constexpr size_t kBitsPerPair = 7;
 constexpr size_t kBitsPerTrace = 9;
 
-uint64_t PairHash(std::string_view name, std::string_view value) {
-  return StableHash(value, StableHash(name));
+uint64_t PairHash(uint64_t name_hash, std::string_view value) {
+  return StableHash(value, name_hash);
 }
 
 uint64_t TraceHash(const model::TraceId& id) { return StableMix(StableMix(id.high) + id.low); }
@@ -46,14 +46,20 @@ bool AskSection(std::string_view filter, Section section, Check check) {
 std::string EncodeSpanFilter(const SpanRows& rows, const AttributesWriter& attributes,
                              const ZstdDictionaries& dictionaries) {
   std::vector<uint64_t> hashes;
+  std::string_view last_name;
+  uint64_t name_hash = StableHash(last_name);
   attributes.VisitPairs([&](std::string_view name, std::string_view value) {
-    hashes.push_back(PairHash(name, value));
+    if (name.data() != last_name.data() || name.size() != last_name.size()) {
+      last_name = name;
+      name_hash = StableHash(name);
+    }
+    hashes.push_back(PairHash(name_hash, value));
   });
   MakeDistinct(hashes);
   FrameWriter frame(FrameClass::kSpanFilter, kSpanFilterVersion, dictionaries);
   frame.Add(kAttributePairs, Bloom::Make(hashes, kBitsPerPair), Packing::kStored);
   hashes.clear();
-  for (const model::Span* span : rows.rows) {
+  for (const model::Span* span : rows.spans) {
     if (span->trace_id != model::TraceId{}) hashes.push_back(TraceHash(span->trace_id));
   }
   MakeDistinct(hashes);
@@ -65,7 +71,7 @@ bool SpanFilterMayMatch(std::string_view filter, const SpanSearch& search) {
   if (search.attributes.empty()) return true;
   return AskSection(filter, kAttributePairs, [&](std::string_view bytes) {
     return std::all_of(search.attributes.begin(), search.attributes.end(), [&](const auto& pair) {
-      return Bloom::MayHold(bytes, PairHash(pair.first, pair.second));
+      return Bloom::MayHold(bytes, PairHash(StableHash(pair.first), pair.second));
     });
   });
 }

@@ -58,6 +58,7 @@ enum SpanColumn : uint32_t {
   kBlameEnd = kBlame + model::kCauseCount,
 
   // By row, in an order of their own.
+  kIdByStart = 47,  // instead of kId
   kId = 48,
   kParentKind = 49,
   kParentBack = 50,
@@ -72,6 +73,8 @@ enum SpanColumn : uint32_t {
   kAliasTraceBack = 59,
   kAliasTraces = 60,   // its first section: 16 bytes each
   kAliasParents = 61,  // its first section: 8 bytes each
+  kParentCounter = 62,
+  kTraceCounter = 63,
 
   kShape = 64,
   kShapeSize = 65,   // attributes of each shape
@@ -88,7 +91,7 @@ enum class AttributeColumnKind : uint8_t { kTexts = 0, kRaw = 1 };
 inline uint32_t SectionOf(uint32_t column) { return column * kSectionsPerColumn; }
 
 static_assert(kConnectionRows == kEndsConnections + 1);
-static_assert(kBlameEnd <= kId);
+static_assert(kBlameEnd <= kIdByStart);
 
 // What the meta column says.
 struct SpanMeta {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "storage/blocks/magnitudes.h"
 #include "storage/blocks/number_column.h"
 #include "storage/blocks/span_layout.h"
 #include "storage/varint.h"
@@ -44,6 +45,12 @@ TraceKey KeyOf(const TraceId& id) { return {id.high, id.low}; }
 // An id's counter is below its time, as agent/aggregate/span_ids.h makes it.
 constexpr int kTimeShift = 20;
 constexpr int kCounterBits = 22;
+constexpr uint64_t kCounterMask = (uint64_t{1} << kCounterBits) - 1;
+
+// What is taken off the steps of counters. Steps in the order of starts are mostly 1 too, but a
+// column must not be all zeros to be there.
+constexpr uint64_t kEndedStep = 1;
+constexpr uint64_t kStartedStep = 0;
 
 uint64_t IdTime(int64_t start_ns) {
   return static_cast<uint64_t>(start_ns < 0 ? 0 : start_ns) >> kTimeShift << kCounterBits;
@@ -59,30 +66,61 @@ std::vector<uint32_t> Places(const std::vector<uint32_t>& order) {
   return places;
 }
 
-void EncodeIds(FrameWriter& frame, const LinkRows& rows, const std::vector<SpanId>& ids) {
+// Differences of the ids' counters to those of the rows before of the same host, less `usual`.
+std::vector<uint64_t> CounterSteps(const LinkRows& rows, const std::vector<SpanId>& ids,
+                                   const std::vector<uint32_t>& order, uint64_t usual) {
   std::vector<uint64_t> values;
   values.reserve(rows.size());
   std::vector<uint64_t> counters(rows.host_count);
-  for (const uint32_t row : OrderByTime(rows.end_ns)) {
+  for (const uint32_t row : order) {
     uint64_t& counter = counters[rows.host[row]];
     const uint64_t now = ids[row] - IdTime(rows.start_ns[row]);
-    values.push_back(Difference(now, counter + 1));
+    values.push_back(Difference(now, counter + usual));
     counter = now;
   }
-  EncodeNumberColumn(frame, kId, values);
+  return values;
 }
+
+// Agents number spans as they end, or as they begin when what they cause needs to name them.
+void EncodeIds(FrameWriter& frame, const LinkRows& rows, const std::vector<SpanId>& ids,
+               const std::vector<uint32_t>& by_start) {
+  const std::vector<uint64_t> ended = CounterSteps(rows, ids, OrderByTime(rows.end_ns), kEndedStep);
+  const std::vector<uint64_t> started = CounterSteps(rows, ids, by_start, kStartedStep);
+  // A column of zeros is not there and could not tell the order.
+  const bool has_started =
+      std::any_of(started.begin(), started.end(), [](uint64_t step) { return step != 0; });
+  if (has_started && EstimateMagnitudeBits(started) < EstimateMagnitudeBits(ended)) {
+    EncodeNumberColumn(frame, kIdByStart, started);
+  } else {
+    EncodeNumberColumn(frame, kId, ended);
+  }
+}
+
+// An id that is told in full: its time as the difference to that of the row's own id, and its
+// counter, which is near that of the id before from the same source.
+struct FarIds {
+  std::vector<uint64_t> times;
+  std::vector<uint64_t> counters;
+  std::vector<uint32_t> sources;
+
+  void Add(SpanId own, SpanId id, uint32_t source) {
+    times.push_back(Difference(own >> kCounterBits, id >> kCounterBits));
+    counters.push_back(id & kCounterMask);
+    sources.push_back(source);
+  }
+};
 
 struct ParentColumns {
   std::vector<uint64_t> kinds;
   std::vector<uint64_t> backs;
   std::vector<uint64_t> rows;
-  std::vector<uint64_t> fars;
+  FarIds fars;
 };
 
 struct TraceColumns {
   std::vector<uint64_t> kinds;
   std::vector<uint64_t> backs;
-  std::vector<uint64_t> highs;
+  FarIds highs;
   std::vector<uint64_t> lows;
   std::vector<uint32_t> low_hosts;
 };
@@ -96,6 +134,7 @@ void EncodeParentsAndTraces(FrameWriter& frame, const LinkRows& rows, const Link
   std::vector<uint32_t> servers(rows.process_count);    // spans served so far
   std::vector<uint32_t> number_of(rows.size());         // of a server's span within its process
   absl::flat_hash_map<TraceKey, uint32_t> seen_traces;  // number in order of coming up
+  absl::flat_hash_map<uint64_t, uint32_t> sources;
   ParentColumns parents;
   TraceColumns traces;
   for (uint32_t place = 0; place < order.size(); ++place) {
@@ -114,7 +153,7 @@ void EncodeParentsAndTraces(FrameWriter& frame, const LinkRows& rows, const Link
       parents.rows.push_back(Difference(place, places[it->second]));
     } else {
       parents.kinds.push_back(kFarParent);
-      parents.fars.push_back(Difference(links.ids[row], parent));
+      parents.fars.Add(links.ids[row], parent, rows.client[row]);
     }
     if (rows.serves[row]) number_of[row] = servers[rows.process[row]]++;
 
@@ -129,7 +168,11 @@ void EncodeParentsAndTraces(FrameWriter& frame, const LinkRows& rows, const Link
     } else {
       const bool is_own = trace.high == links.ids[row];
       traces.kinds.push_back(is_own ? kOwnTrace : kNewTrace);
-      if (!is_own) traces.highs.push_back(Difference(links.ids[row], trace.high));
+      if (!is_own) {
+        // The lower half tells agents apart.
+        const auto source = sources.try_emplace(trace.low, static_cast<uint32_t>(sources.size()));
+        traces.highs.Add(links.ids[row], trace.high, source.first->second);
+      }
       traces.lows.push_back(trace.low);
       traces.low_hosts.push_back(rows.host[row]);
       seen_traces.emplace(KeyOf(trace), static_cast<uint32_t>(seen_traces.size()));
@@ -138,10 +181,17 @@ void EncodeParentsAndTraces(FrameWriter& frame, const LinkRows& rows, const Link
   EncodeNumberColumn(frame, kParentKind, parents.kinds);
   EncodeNumberColumn(frame, kParentBack, parents.backs);
   EncodeNumberColumn(frame, kParentRow, parents.rows);
-  EncodeNumberColumn(frame, kParentFar, parents.fars);
+  EncodeNumberColumn(frame, kParentFar, parents.fars.times);
+  const std::array<ColumnContext, 1> by_client = {
+      {{.of_value = &parents.fars.sources, .count = rows.client_count, .has_steps = true}}};
+  EncodeNumberColumn(frame, kParentCounter, parents.fars.counters, by_client);
   EncodeNumberColumn(frame, kTraceKind, traces.kinds);
   EncodeNumberColumn(frame, kTraceBack, traces.backs);
-  EncodeNumberColumn(frame, kTraceHigh, traces.highs);
+  EncodeNumberColumn(frame, kTraceHigh, traces.highs.times);
+  const std::array<ColumnContext, 1> by_source = {{{.of_value = &traces.highs.sources,
+                                                    .count = static_cast<uint32_t>(sources.size()),
+                                                    .has_steps = true}}};
+  EncodeNumberColumn(frame, kTraceCounter, traces.highs.counters, by_source);
   const std::array<ColumnContext, 1> by_host = {{{&traces.low_hosts, rows.host_count}}};
   EncodeNumberColumn(frame, kTraceLow, traces.lows, by_host);
 }
@@ -207,6 +257,10 @@ class Queue {
   size_t at_ = 0;
 };
 
+SpanId FarId(SpanId own, uint64_t time, uint64_t counter) {
+  return Undo(own >> kCounterBits, time) << kCounterBits | (counter & kCounterMask);
+}
+
 size_t Count(const std::vector<uint64_t>& values, uint64_t wanted) {
   return static_cast<size_t>(std::count(values.begin(), values.end(), wanted));
 }
@@ -240,21 +294,23 @@ std::vector<uint32_t> OrderByTime(const std::vector<int64_t>& times) {
 }
 
 void EncodeLinks(FrameWriter& frame, const LinkRows& rows, const Links& links) {
-  EncodeIds(frame, rows, links.ids);
   const std::vector<uint32_t> order = OrderByTime(rows.start_ns);
+  EncodeIds(frame, rows, links.ids, order);
   EncodeParentsAndTraces(frame, rows, links, order);
   EncodeAliases(frame, links, order);
 }
 
 bool DecodeIds(const FrameReader& frame, const LinkRows& rows, Links& links) {
   std::vector<uint64_t> values;
-  if (!DecodeNumberColumn(frame, kId, rows.size(), values)) return false;
+  const bool by_start = !IsZeroColumn(frame, kIdByStart);
+  if (!DecodeNumberColumn(frame, by_start ? kIdByStart : kId, rows.size(), values)) return false;
   links.ids.resize(rows.size());
   std::vector<uint64_t> counters(rows.host_count);
   size_t at = 0;
-  for (const uint32_t row : OrderByTime(rows.end_ns)) {
+  for (const uint32_t row : OrderByTime(by_start ? rows.start_ns : rows.end_ns)) {
     uint64_t& counter = counters[rows.host[row]];
-    counter += 1 + static_cast<uint64_t>(UnZigZag(values[at++]));
+    counter +=
+        (by_start ? kStartedStep : kEndedStep) + static_cast<uint64_t>(UnZigZag(values[at++]));
     links.ids[row] = counter + IdTime(rows.start_ns[row]);
   }
   return true;
@@ -269,31 +325,53 @@ bool DecodeParentsAndTraces(const FrameReader& frame, const LinkRows& rows, Link
   std::vector<uint64_t> trace_kinds;
   Queue backs;
   Queue parent_rows;
-  Queue fars;
+  Queue far_times;
+  Queue far_counters;
   if (!DecodeNumberColumn(frame, kParentKind, count, parent_kinds) ||
       !backs.Load(frame, kParentBack, Count(parent_kinds, kRecentServer)) ||
       !parent_rows.Load(frame, kParentRow, Count(parent_kinds, kAnyRow)) ||
-      !fars.Load(frame, kParentFar, Count(parent_kinds, kFarParent)) ||
+      !far_times.Load(frame, kParentFar, Count(parent_kinds, kFarParent)) ||
       !DecodeNumberColumn(frame, kTraceKind, count, trace_kinds)) {
     return false;
   }
   const std::vector<uint32_t> order = OrderByTime(rows.start_ns);
-  // Hosts of the traces that are told in full, for the context of their lower halves.
+  std::vector<uint32_t> far_clients;
   std::vector<uint32_t> low_hosts;
   for (size_t place = 0; place < count; ++place) {
+    const uint32_t row = order[place];
+    if (parent_kinds[place] == kFarParent) far_clients.push_back(rows.client[row]);
     if (trace_kinds[place] == kOwnTrace || trace_kinds[place] == kNewTrace) {
-      low_hosts.push_back(rows.host[order[place]]);
+      low_hosts.push_back(rows.host[row]);
     }
   }
+  const std::array<ColumnContext, 1> by_client = {{{&far_clients, rows.client_count}}};
   const std::array<ColumnContext, 1> by_host = {{{&low_hosts, rows.host_count}}};
-  Queue trace_backs;
-  Queue highs;
-  Queue lows;
-  if (!trace_backs.Load(frame, kTraceBack, Count(trace_kinds, kRecentTrace)) ||
-      !highs.Load(frame, kTraceHigh, Count(trace_kinds, kNewTrace)) ||
-      !lows.Load(frame, kTraceLow, low_hosts.size(), by_host)) {
+  std::vector<uint64_t> lows;
+  if (!far_counters.Load(frame, kParentCounter, far_clients.size(), by_client) ||
+      !DecodeNumberColumn(frame, kTraceLow, low_hosts.size(), lows, by_host)) {
     return false;
   }
+  // Which of them are of new traces that are told in full.
+  std::vector<uint32_t> high_sources;
+  absl::flat_hash_map<uint64_t, uint32_t> sources;
+  size_t low_at = 0;
+  for (size_t place = 0; place < count; ++place) {
+    if (trace_kinds[place] == kOwnTrace) ++low_at;
+    if (trace_kinds[place] != kNewTrace) continue;
+    high_sources.push_back(
+        sources.try_emplace(lows[low_at++], static_cast<uint32_t>(sources.size())).first->second);
+  }
+  const std::array<ColumnContext, 1> by_source = {
+      {{&high_sources, static_cast<uint32_t>(sources.size())}}};
+  Queue trace_backs;
+  Queue high_times;
+  Queue high_counters;
+  if (!trace_backs.Load(frame, kTraceBack, Count(trace_kinds, kRecentTrace)) ||
+      !high_times.Load(frame, kTraceHigh, high_sources.size()) ||
+      !high_counters.Load(frame, kTraceCounter, high_sources.size(), by_source)) {
+    return false;
+  }
+  low_at = 0;
   std::vector<std::vector<uint32_t>> servers(rows.process_count);
   std::vector<TraceId> seen;
   for (size_t place = 0; place < count; ++place) {
@@ -320,7 +398,7 @@ bool DecodeParentsAndTraces(const FrameReader& frame, const LinkRows& rows, Link
         break;
       }
       case kFarParent:
-        links.parents[row] = Undo(links.ids[row], fars.Next());
+        links.parents[row] = FarId(links.ids[row], far_times.Next(), far_counters.Next());
         break;
       default:
         return false;
@@ -344,9 +422,11 @@ bool DecodeParentsAndTraces(const FrameReader& frame, const LinkRows& rows, Link
       }
       case kOwnTrace:
       case kNewTrace:
-        trace.high =
-            trace_kinds[place] == kOwnTrace ? links.ids[row] : Undo(links.ids[row], highs.Next());
-        trace.low = lows.Next();
+        trace.high = links.ids[row];
+        if (trace_kinds[place] == kNewTrace) {
+          trace.high = FarId(links.ids[row], high_times.Next(), high_counters.Next());
+        }
+        trace.low = lows[low_at++];
         seen.push_back(trace);
         break;
       default:

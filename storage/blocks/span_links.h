@@ -18,6 +18,8 @@ struct LinkRows {
   uint32_t host_count = 0;
   std::vector<uint32_t> process;  // host and pid, below process_count
   uint32_t process_count = 0;
+  std::vector<uint32_t> client;  // party, below client_count
+  uint32_t client_count = 0;
   std::vector<bool> serves;  // the server's view
 
   size_t size() const { return start_ns.size(); }

@@ -30,6 +30,8 @@ struct EndsKey {
   }
 };
 
+constexpr size_t kRecent = 4096;
+
 using ConnectionKey = std::tuple<uint32_t, uint16_t, uint32_t>;  // ends, port, pid
 
 }  // namespace
@@ -41,46 +43,51 @@ std::vector<const SpanEnds*> SpanRows::ends_pointers() const {
   return pointers;
 }
 
-SpanRows OrderSpans(const std::vector<model::Span>& spans) {
+SpanRows OrderSpans(const std::vector<const model::Span*>& spans) {
   SpanRows out;
   const size_t count = spans.size();
   // Numbers in order of appearance first.
   absl::flat_hash_map<EndsKey, uint32_t> ends_numbers;
   absl::flat_hash_map<ConnectionKey, uint32_t> connection_numbers;
   std::vector<uint32_t> connection_of_span(count);
-  const model::Span* before = nullptr;
-  uint32_t ends_before = 0;
+  // The connection that spans like this were last of: the texts are then compared, not hashed.
+  struct Recent {
+    const model::Span* span = nullptr;
+    uint32_t connection = 0;
+  };
+  std::vector<Recent> recent(kRecent);
   for (size_t i = 0; i < count; ++i) {
-    const model::Span& span = spans[i];
-    uint32_t ends = ends_before;
-    if (before == nullptr || !(EndsKey{before} == EndsKey{&span})) {
-      const auto [it, added] =
+    const model::Span& span = *spans[i];
+    Recent& like = recent[(span.pid * 31 + span.client_port * 7 + span.server.port) % kRecent];
+    uint32_t number = like.connection;
+    if (like.span == nullptr || like.span->client_port != span.client_port ||
+        like.span->pid != span.pid || !(EndsKey{like.span} == EndsKey{&span})) {
+      const auto [ends, is_new] =
           ends_numbers.try_emplace(EndsKey{&span}, static_cast<uint32_t>(out.ends.size()));
-      if (added) {
+      if (is_new) {
         out.ends.push_back({.side = span.side,
                             .protocol = span.protocol,
                             .transport = span.transport,
                             .client = span.client,
                             .server = span.server});
       }
-      ends = it->second;
+      const auto [it, added] =
+          connection_numbers.try_emplace(ConnectionKey(ends->second, span.client_port, span.pid),
+                                         static_cast<uint32_t>(out.connections.size()));
+      if (added) {
+        out.connections.push_back({.ends = ends->second,
+                                   .port = span.client_port,
+                                   .pid = span.pid,
+                                   .first_ns = span.start_ns,
+                                   .rows = 0});
+      }
+      number = it->second;
+      like = {&span, number};
     }
-    before = &span;
-    ends_before = ends;
-    const auto [it, added] =
-        connection_numbers.try_emplace(ConnectionKey(ends, span.client_port, span.pid),
-                                       static_cast<uint32_t>(out.connections.size()));
-    if (added) {
-      out.connections.push_back({.ends = ends,
-                                 .port = span.client_port,
-                                 .pid = span.pid,
-                                 .first_ns = span.start_ns,
-                                 .rows = 0});
-    }
-    SpanRows::Connection& connection = out.connections[it->second];
+    SpanRows::Connection& connection = out.connections[number];
     connection.first_ns = std::min(connection.first_ns, span.start_ns);
     ++connection.rows;
-    connection_of_span[i] = it->second;
+    connection_of_span[i] = number;
   }
 
   // Then numbers in the block's order.
@@ -121,16 +128,21 @@ SpanRows OrderSpans(const std::vector<model::Span>& spans) {
   };
   std::vector<Row> rows(count);
   for (uint32_t i = 0; i < count; ++i) {
-    rows[i] = {places[connection_of_span[i]], spans[i].start_ns, i};
+    rows[i] = {places[connection_of_span[i]], spans[i]->start_ns, i};
   }
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
     return std::tie(a.connection, a.start_ns, a.span) < std::tie(b.connection, b.start_ns, b.span);
   });
-  out.rows.reserve(count);
+  out.spans = spans;
+  out.row_of_span.resize(count);
+  out.span_of_row.reserve(count);
   out.connection_of_row.reserve(count);
-  for (const Row& row : rows) {
-    out.rows.push_back(&spans[row.span]);
-    out.connection_of_row.push_back(row.connection);
+  out.ends_of_row.reserve(count);
+  for (uint32_t row = 0; row < count; ++row) {
+    out.row_of_span[rows[row].span] = row;
+    out.span_of_row.push_back(rows[row].span);
+    out.connection_of_row.push_back(rows[row].connection);
+    out.ends_of_row.push_back(out.connections[rows[row].connection].ends);
   }
   return out;
 }

@@ -20,13 +20,17 @@ struct SpanRows {
   };
   std::vector<SpanEnds> ends;
   std::vector<Connection> connections;
-  std::vector<const model::Span*> rows;
+  // As they were given, and the row of each. To look at all of them in this order is much quicker
+  // than by row: their memory is mostly in it.
+  std::vector<const model::Span*> spans;
+  std::vector<uint32_t> row_of_span;
+  std::vector<uint32_t> span_of_row;
   std::vector<uint32_t> connection_of_row;
+  std::vector<uint32_t> ends_of_row;
 
-  uint32_t ends_of_row(size_t row) const { return connections[connection_of_row[row]].ends; }
   std::vector<const SpanEnds*> ends_pointers() const;
 };
 
-SpanRows OrderSpans(const std::vector<model::Span>& spans);
+SpanRows OrderSpans(const std::vector<const model::Span*>& spans);
 
 }  // namespace kindling::storage

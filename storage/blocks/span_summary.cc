@@ -100,7 +100,8 @@ struct SpanSummary::Parts {
   }
 };
 
-std::string EncodeSpanSummary(const SpanRows& rows) {
+std::string EncodeSpanSummary(const SpanRows& rows,
+                              const std::vector<std::string_view>& endpoints) {
   Range start;
   Range duration;
   uint64_t errors = 0;
@@ -114,9 +115,8 @@ std::string EncodeSpanSummary(const SpanRows& rows) {
     int64_t start = INT64_MIN;
   };
   std::vector<OfEnds> of_ends(rows.ends.size());
-  std::vector<uint64_t> endpoints;
-  for (size_t row = 0; row < rows.rows.size(); ++row) {
-    const model::Span& span = *rows.rows[row];
+  for (size_t i = 0; i < rows.spans.size(); ++i) {
+    const model::Span& span = *rows.spans[i];
     start.Add(span.start_ns);
     duration.Add(WrappedDuration(span));
     errors += model::IsError(span.outcome);
@@ -125,17 +125,16 @@ std::string EncodeSpanSummary(const SpanRows& rows) {
     if (span.trace_id != model::TraceId{}) {
       traces = {std::min(traces[0], span.trace_id.high), std::max(traces[1], span.trace_id.high)};
     }
-    OfEnds& e = of_ends[rows.ends_of_row(row)];
+    OfEnds& e = of_ends[rows.ends_of_row[rows.row_of_span[i]]];
     ++e.rows;
     e.errors += model::IsError(span.outcome);
     e.duration = std::max(e.duration, WrappedDuration(span));
     e.start = std::max(e.start, span.start_ns);
-    if (row == 0 || span.endpoint != rows.rows[row - 1]->endpoint) {
-      endpoints.push_back(StableHash(span.endpoint));
-    }
   }
-  std::sort(endpoints.begin(), endpoints.end());
-  endpoints.erase(std::unique(endpoints.begin(), endpoints.end()), endpoints.end());
+  std::vector<uint64_t> endpoint_hashes;
+  for (const std::string_view endpoint : endpoints) {
+    endpoint_hashes.push_back(StableHash(endpoint));
+  }
 
   const ZstdDictionaries none;
   FrameWriter frame(FrameClass::kSpanSummary, kSpanSummaryVersion, none);
@@ -148,7 +147,7 @@ std::string EncodeSpanSummary(const SpanRows& rows) {
     texts.Sort();
     frame.Add(SectionOf(kTexts), texts.Encode(), Packing::kText);
     WriteEnds(frame, kEnds, ends, texts);
-    parties = CountParties(ends);
+    parties = NumberClients(ends).parties;
     std::vector<uint64_t> counts;
     std::vector<uint64_t> error_counts;
     std::vector<uint64_t> durations;
@@ -164,10 +163,11 @@ std::string EncodeSpanSummary(const SpanRows& rows) {
     EncodeNumberColumn(frame, kEndsDuration, durations);
     EncodeNumberColumn(frame, kEndsStart, starts);
   }
-  frame.Add(SectionOf(kEndpoints), Bloom::Make(endpoints, kBitsPerEndpoint), Packing::kStored);
+  frame.Add(SectionOf(kEndpoints), Bloom::Make(endpoint_hashes, kBitsPerEndpoint),
+            Packing::kStored);
   std::string meta;
   for (const uint64_t field :
-       {static_cast<uint64_t>(rows.rows.size()), errors, slow, ZigZag(start.least),
+       {static_cast<uint64_t>(rows.spans.size()), errors, slow, ZigZag(start.least),
         Minus(start.greatest, start.least), ZigZag(duration.least),
         Minus(duration.greatest, duration.least), ids[0], ids[1] - ids[0], traces[0],
         traces[1] - traces[0], uint64_t{knows_ends}, uint64_t{knows_ends ? rows.ends.size() : 0},

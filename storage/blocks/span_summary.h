@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "model/records.h"
@@ -12,8 +13,9 @@ namespace kindling::storage {
 
 struct SpanRows;
 
-// Never compressed against a dictionary: it is read where none is at hand.
-std::string EncodeSpanSummary(const SpanRows& rows);
+// Of rows that have these endpoints. Never compressed against a dictionary: it is read where none
+// is at hand.
+std::string EncodeSpanSummary(const SpanRows& rows, const std::vector<std::string_view>& endpoints);
 
 // What is known of a block without reading it. Immutable.
 class SpanSummary {
