@@ -76,11 +76,11 @@ void WriteEnds(FrameWriter& frame, uint32_t first_column, const std::vector<cons
     for (const model::Party* party : parties) values.push_back(get(*party));
     EncodeNumberColumn(frame, first_column + column, values);
   };
-  party_column(kWorkload, [&](const auto& p) { return texts.Number(p.workload); });
-  party_column(kWorkloadKind, [&](const auto& p) { return texts.Number(p.workload_kind); });
-  party_column(kHost, [&](const auto& p) { return texts.Number(p.host); });
-  party_column(kAddress, [&](const auto& p) { return texts.Number(p.address); });
-  party_column(kDnsName, [&](const auto& p) { return texts.Number(p.dns_name); });
+  party_column(kWorkload, [&](const auto& p) { return texts.NumberOf(p.workload); });
+  party_column(kWorkloadKind, [&](const auto& p) { return texts.NumberOf(p.workload_kind); });
+  party_column(kHost, [&](const auto& p) { return texts.NumberOf(p.host); });
+  party_column(kAddress, [&](const auto& p) { return texts.NumberOf(p.address); });
+  party_column(kDnsName, [&](const auto& p) { return texts.NumberOf(p.dns_name); });
   party_column(kPort, [&](const auto& p) { return p.port; });
   const auto ends_column = [&](Column column, auto get) {
     std::vector<uint64_t> values;

@@ -189,7 +189,7 @@ void AttributesWriter::Write(FrameWriter& frame, const TextTableBuilder& texts,
   std::vector<uint64_t> names;
   std::vector<uint64_t> slot_columns;
   for (const Slot& slot : slots_) {
-    names.push_back(texts.Number(slot.name));
+    names.push_back(texts.NumberOf(slot.name));
     slot_columns.push_back(slot.column);
   }
   EncodeNumberColumn(frame, kSlotName, names);
@@ -198,7 +198,7 @@ void AttributesWriter::Write(FrameWriter& frame, const TextTableBuilder& texts,
   for (size_t slot = 0; slot < slots_.size(); ++slot) {
     if (columns_[slots_[slot].column].raw) continue;
     for (const std::string_view text : slots_[slot].distinct) {
-      text_numbers[slot].push_back(texts.Number(text));
+      text_numbers[slot].push_back(texts.NumberOf(text));
     }
   }
   std::vector<uint64_t> kinds;

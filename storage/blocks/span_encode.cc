@@ -144,13 +144,13 @@ class SpanEncoder {
     meta_.ends = ends.size();
     WriteEnds(frame_, kEndsColumns, ends, texts_);
     std::vector<uint64_t> values;
-    for (const std::string_view endpoint : endpoints_) values.push_back(texts_.Number(endpoint));
+    for (const std::string_view endpoint : endpoints_) values.push_back(texts_.NumberOf(endpoint));
     EncodeNumberColumn(frame_, kEndpointText, values);
     meta_.endpoints = endpoints_.size();
     values.clear();
     std::vector<uint64_t> kinds;
     for (const Result& result : results_) {
-      values.push_back(texts_.Number(result.status_code));
+      values.push_back(texts_.NumberOf(result.status_code));
       kinds.push_back(ToBits(result.outcome) | (result.slow ? 0x100 : 0));
     }
     EncodeNumberColumn(frame_, kResultText, values);
@@ -271,7 +271,7 @@ class SpanEncoder {
     std::vector<uint32_t> hosts;
     for (const SpanEnds& ends : rows_.ends) {
       const model::Party& observer = ends.side == model::Side::kClient ? ends.client : ends.server;
-      hosts.push_back(texts_.Number(observer.host));
+      hosts.push_back(texts_.NumberOf(observer.host));
     }
     std::vector<uint32_t> process_of_connection;
     for (const SpanRows::Connection& connection : rows_.connections) {

@@ -22,6 +22,10 @@ class TextTableBuilder {
 
   // After Sort(): the number in the table of what Add() gave.
   uint32_t Number(uint32_t added) const { return numbers_[added]; }
+  // After Sort(): the number in the table of a text that was added.
+  uint32_t NumberOf(std::string_view text) const {
+    return numbers_[added_.find(absl::string_view(text.data(), text.size()))->second];
+  }
   std::string_view operator[](uint32_t number) const { return texts_[number]; }
   size_t size() const { return texts_.size(); }
   std::string Encode() const;

@@ -1,5 +1,5 @@
-// span_block_benchmark: what a span takes in a block, by column, and how fast blocks are written and
-// read, on one thread. Prints JSON.
+// span_block_benchmark: what a span takes in a block, by column, and how fast blocks are written
+// and read, on one thread. Prints JSON.
 
 #include <time.h>
 
