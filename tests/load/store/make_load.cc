@@ -2,8 +2,9 @@
 // [--epoch E]
 //     [--rate SPANS/S] [--services 1000] [--hosts 50] [--series 20000] [--foreign 0] ...
 // Writes what the agents of a cluster would send, encoded, for send_load: at least N spans (spans,
-// both), N rows (edges) or N points (points), whole windows. With --samples FILE also a list of
-// what is in it to ask for. Prints the options and totals as JSON.
+// both), N rows (edges) or N points (points), whole windows; or with --windows so many of them.
+// With --samples FILE also a list of what is in it to ask for. Prints the options and totals as
+// JSON.
 
 #include <malloc.h>
 
@@ -161,17 +162,17 @@ std::string Describe(const TrafficOptions& o) {
   const auto& t = o.topology;
   return absl::StrFormat(
       R"("services": %d, "service_zipf": %g, "hosts": %d, "max_replicas": %d, "threads": %d, )"
-      R"("mysql_share": %g, "redis_share": %g, "unwatched_share": %g, "callees": %d, "endpoints": %d, "endpoints_called": %d, )"
+      R"("mysql_share": %g, "redis_share": %g, "unwatched_share": %g, "entry_services": %d, "callees": %d, "endpoints": %d, "endpoints_called": %d, )"
       R"("endpoint_zipf": %g, "routes": %d, "statements": %d, "url_paths": %d, "url_path_zipf": %g, )"
       R"("user_agents": %d, "users": %d, "user_share": %g, "spans_per_second": %g, "spans_per_trace": %d, )"
       R"("requests_per_span": %g, "server_error_share": %g, "client_error_share": %g, "latency_sigma": %g, )"
       R"("requests_per_connection": %g, "other_thread_share": %g, "foreign_share": %g, "window_s": %g)",
       t.services, t.service_zipf, t.hosts, t.max_replicas, t.threads, t.mysql_share, t.redis_share,
-      t.unwatched_share, t.callees, t.endpoints, t.endpoints_called, t.endpoint_zipf, t.routes,
-      t.statements, t.url_paths, o.url_path_zipf, t.user_agents, o.users, o.user_share,
-      o.spans_per_second, o.spans_per_trace, o.requests_per_span, o.server_error_share,
-      o.client_error_share, o.latency_sigma, o.requests_per_connection, o.other_thread_share,
-      o.foreign_share, static_cast<double>(o.window_ns) / 1e9);
+      t.unwatched_share, t.entry_services, t.callees, t.endpoints, t.endpoints_called,
+      t.endpoint_zipf, t.routes, t.statements, t.url_paths, o.url_path_zipf, t.user_agents, o.users,
+      o.user_share, o.spans_per_second, o.spans_per_trace, o.requests_per_span,
+      o.server_error_share, o.client_error_share, o.latency_sigma, o.requests_per_connection,
+      o.other_thread_share, o.foreign_share, static_cast<double>(o.window_ns) / 1e9);
 }
 
 std::string Describe(const MetricTrafficOptions& o) {
@@ -194,6 +195,7 @@ int main(int argc, char** argv) {
   const std::string out = flags.Text("out");
   const std::string content = flags.Text("content", "both");
   const auto count = static_cast<uint64_t>(flags.Whole("count", 100'000));
+  const int64_t windows = flags.Whole("windows", 0);
   const std::string samples = flags.Text("samples");
   const auto epoch = static_cast<uint64_t>(flags.Whole("epoch", 1'780'000'000'000'000'000));
   TrafficOptions traffic;
@@ -224,14 +226,17 @@ int main(int argc, char** argv) {
   int64_t end_ns = 0;
   if (content == "points") {
     MetricTraffic source(metrics);
-    while (maker.totals.points < count) maker.Write(source.NextStep());
+    for (int64_t i = 0; windows > 0 ? i < windows : maker.totals.points < count; ++i) {
+      maker.Write(source.NextStep());
+    }
     options = Describe(metrics);
     end_ns = source.now_ns();
   } else {
     traffic.spans = content != "edges";
     traffic.edges = content != "spans";
     Traffic source(traffic);
-    while ((traffic.spans ? maker.totals.spans : maker.totals.histograms) < count) {
+    const uint64_t& made = traffic.spans ? maker.totals.spans : maker.totals.histograms;
+    for (int64_t i = 0; windows > 0 ? i < windows : made < count; ++i) {
       maker.Write(source.NextWindow());
     }
     maker.Write(source.Finish());

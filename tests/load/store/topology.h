@@ -21,6 +21,7 @@ struct TopologyOptions {
   double mysql_share = 0.10;
   double redis_share = 0.05;
   double unwatched_share = 0.5;   // of MySQL and Redis: on machines without an agent
+  uint32_t entry_services = 50;   // HTTP services that requests come in to; proxies call no others
   uint32_t callees = 6;           // services that an HTTP service calls
   uint32_t endpoints = 20;        // of a service
   uint32_t endpoints_called = 4;  // of those, by one calling service

@@ -53,8 +53,9 @@ Traffic::Traffic(TrafficOptions options)
     : options_(std::move(options)),
       topology_(options_.topology, Random::Mix(options_.seed)),
       random_(options_.seed),
-      popular_(static_cast<uint32_t>(topology_.http_services.size()),
-               options_.topology.service_zipf),
+      entry_(std::min(static_cast<uint32_t>(topology_.http_services.size()),
+                      options_.topology.entry_services),
+             options_.topology.service_zipf),
       endpoint_(options_.topology.endpoints, options_.topology.endpoint_zipf),
       called_endpoint_(std::min(options_.topology.endpoints, options_.topology.endpoints_called),
                        options_.topology.endpoint_zipf),
@@ -169,7 +170,7 @@ uint32_t Traffic::AddCall(uint32_t client, uint32_t service_index, int32_t paren
 // Grows calls_ until their spans are as many as a trace has.
 void Traffic::PlanCalls() {
   calls_.clear();
-  AddCall(kProxy, topology_.http_services[popular_.Pick(random_)], -1);
+  AddCall(kProxy, topology_.http_services[entry_.Pick(random_)], -1);
   std::vector<uint32_t> open = {0};  // HTTP calls, which may call others
   for (uint32_t left = options_.spans_per_trace - 1; left > 0;) {
     // The later ones more often, so that trees are deep as well as broad.

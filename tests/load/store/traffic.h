@@ -129,7 +129,7 @@ class Traffic {
   const Topology topology_;
   Random random_;
   const agent::SlowThresholds slow_;
-  const Zipf popular_;
+  const Zipf entry_;
   const Zipf endpoint_;
   const Zipf called_endpoint_;
   const Zipf path_;
