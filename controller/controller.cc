@@ -174,10 +174,14 @@ void Controller::Parts::Shutdown() {
 
 absl::StatusOr<std::unique_ptr<Controller>> Controller::Start(const ControllerOptions& options,
                                                               const base::Clock& clock) {
-  ASSIGN_OR_RETURN(std::unique_ptr<storage::Store> store,
-                   storage::OpenRocksStore({.directory = options.data_directory + "/store",
-                                            .max_bytes = options.max_bytes,
-                                            .max_age_ns = options.max_age_ns}));
+  storage::RocksStoreOptions store_options{.directory = options.data_directory + "/store",
+                                           .max_bytes = options.max_bytes};
+  for (storage::TierOptions* tier :
+       {&store_options.spans, &store_options.series_10s, &store_options.series_1m,
+        &store_options.series_1h, &store_options.events}) {
+    tier->max_age_ns = options.max_age_ns;
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<storage::Store> store, storage::OpenRocksStore(store_options));
   auto parts = std::make_unique<Parts>(options, clock, std::move(store));
   RETURN_IF_ERROR(parts->ServeMetrics(options.metrics_listen));
   RETURN_IF_ERROR(parts->Listen(options));

@@ -37,12 +37,10 @@ class TextDictionary {
  public:
   TextDictionary() { Number(""); }
   uint64_t Number(std::string_view text) {
-    auto [it, added] = numbers_.try_emplace(std::string(text), numbers_.size());
-    if (added) {
-      PutVarint(bytes_, text.size());
-      bytes_ += text;
-    }
-    return it->second;
+    if (const auto it = numbers_.find(text); it != numbers_.end()) return it->second;
+    PutVarint(bytes_, text.size());
+    bytes_ += text;
+    return numbers_.emplace(text, numbers_.size()).first->second;
   }
   void WriteTo(std::string& out) const {
     PutVarint(out, numbers_.size());

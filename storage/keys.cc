@@ -1,7 +1,5 @@
 #include "storage/keys.h"
 
-#include <algorithm>
-
 #include "base/byte_reader.h"
 
 namespace kindling::storage {
@@ -50,9 +48,18 @@ class KeyReader {
   bool too_long_ = false;
 };
 
-bool IsBlockTable(Table table) {
-  return std::find(std::begin(kBlockTables), std::end(kBlockTables), table) !=
-         std::end(kBlockTables);
+std::string Begin(Table table, const Space& space) {
+  std::string out = Begin(table);
+  PutText(out, space.tenant);
+  PutText(out, space.cluster);
+  return out;
+}
+
+Space ReadSpace(KeyReader& reader) {
+  Space space;
+  space.tenant = reader.Text();
+  space.cluster = reader.Text();
+  return space;
 }
 
 }  // namespace
@@ -94,44 +101,143 @@ std::optional<SequenceKey> SequenceKey::Parse(std::string_view bytes) {
   return key;
 }
 
-std::string BlockSpace::Encode() const {
-  std::string out = Begin(table);
-  PutText(out, tenant);
-  PutText(out, cluster);
+std::string DictionaryKey::Encode() const {
+  std::string out = Begin(Table::kDictionaries);
+  PutBig(out, number);
   return out;
 }
 
-std::string BlockSpace::BucketStart(int64_t bucket_start_ns) const {
-  std::string out = Encode();
-  PutTime(out, bucket_start_ns);
+std::optional<DictionaryKey> DictionaryKey::Parse(std::string_view bytes) {
+  KeyReader reader(bytes);
+  DictionaryKey key;
+  const auto table = static_cast<Table>(reader.U8());
+  key.number = reader.U32();
+  if (!reader.Done() || table != Table::kDictionaries) return std::nullopt;
+  return key;
+}
+
+std::string RawBatchKey::Encode() const {
+  std::string out = Begin(Table::kRawBatches);
+  PutBig(out, arrival);
   return out;
+}
+
+std::optional<RawBatchKey> RawBatchKey::Parse(std::string_view bytes) {
+  KeyReader reader(bytes);
+  RawBatchKey key;
+  const auto table = static_cast<Table>(reader.U8());
+  key.arrival = reader.U64();
+  if (!reader.Done() || table != Table::kRawBatches) return std::nullopt;
+  return key;
 }
 
 std::string BlockKey::Encode() const {
-  std::string out = space.BucketStart(bucket_start_ns);
-  PutTime(out, first_ns);
-  PutTime(out, last_ns);
-  PutText(out, agent_id);
-  PutBig(out, boot_epoch);
-  PutBig(out, sequence);
-  PutBig(out, part);
+  std::string out = Begin(Table::kBlocks, space);
+  out.push_back(static_cast<char>(block_class));
+  PutBig(out, number);
+  out.push_back(static_cast<char>(part));
   return out;
 }
 
 std::optional<BlockKey> BlockKey::Parse(std::string_view bytes) {
   KeyReader reader(bytes);
   BlockKey key;
-  key.space.table = static_cast<Table>(reader.U8());
-  key.space.tenant = reader.Text();
-  key.space.cluster = reader.Text();
-  key.bucket_start_ns = reader.Time();
+  const auto table = static_cast<Table>(reader.U8());
+  key.space = ReadSpace(reader);
+  key.block_class = static_cast<BlockClass>(reader.U8());
+  key.number = reader.U64();
+  key.part = static_cast<BlockPart>(reader.U8());
+  if (!reader.Done() || table != Table::kBlocks) return std::nullopt;
+  if (key.block_class < BlockClass::kSpans || key.block_class > BlockClass::kLosses ||
+      key.part > BlockPart::kBody) {
+    return std::nullopt;
+  }
+  return key;
+}
+
+std::string AliasKey::Prefix(const Space& space, uint64_t hash) {
+  std::string out = Begin(Table::kAliases, space);
+  PutBig(out, hash);
+  return out;
+}
+
+std::string AliasKey::Encode() const {
+  std::string out = Prefix(space, hash);
+  PutBig(out, block_number);
+  return out;
+}
+
+std::optional<AliasKey> AliasKey::Parse(std::string_view bytes) {
+  KeyReader reader(bytes);
+  AliasKey key;
+  const auto table = static_cast<Table>(reader.U8());
+  key.space = ReadSpace(reader);
+  key.hash = reader.U64();
+  key.block_number = reader.U64();
+  if (!reader.Done() || table != Table::kAliases) return std::nullopt;
+  return key;
+}
+
+std::string ChunkKey::Prefix(const Space& space) { return Begin(Table::kChunks, space); }
+
+std::string ChunkKey::Encode() const {
+  std::string out = Prefix(space);
+  PutTime(out, first_ns);
+  PutBig(out, number);
+  return out;
+}
+
+std::optional<ChunkKey> ChunkKey::Parse(std::string_view bytes) {
+  KeyReader reader(bytes);
+  ChunkKey key;
+  const auto table = static_cast<Table>(reader.U8());
+  key.space = ReadSpace(reader);
   key.first_ns = reader.Time();
-  key.last_ns = reader.Time();
-  key.agent_id = reader.Text();
-  key.boot_epoch = reader.U64();
-  key.sequence = reader.U64();
-  key.part = reader.U32();
-  if (!reader.Done() || !IsBlockTable(key.space.table)) return std::nullopt;
+  key.number = reader.U64();
+  if (!reader.Done() || table != Table::kChunks) return std::nullopt;
+  return key;
+}
+
+std::string SpanChunkKey::Prefix(const Space& space, uint64_t span_id) {
+  std::string out = Begin(Table::kSpanChunks, space);
+  PutBig(out, span_id);
+  return out;
+}
+
+std::string SpanChunkKey::Encode() const {
+  std::string out = Prefix(space, span_id);
+  PutTime(out, first_ns);
+  PutBig(out, number);
+  return out;
+}
+
+std::optional<SpanChunkKey> SpanChunkKey::Parse(std::string_view bytes) {
+  KeyReader reader(bytes);
+  SpanChunkKey key;
+  const auto table = static_cast<Table>(reader.U8());
+  key.space = ReadSpace(reader);
+  key.span_id = reader.U64();
+  key.first_ns = reader.Time();
+  key.number = reader.U64();
+  if (!reader.Done() || table != Table::kSpanChunks) return std::nullopt;
+  return key;
+}
+
+std::string ContentKey::Encode() const {
+  std::string out = Begin(Table::kContents, space);
+  PutBig(out, high);
+  PutBig(out, low);
+  return out;
+}
+
+std::optional<ContentKey> ContentKey::Parse(std::string_view bytes) {
+  KeyReader reader(bytes);
+  ContentKey key;
+  const auto table = static_cast<Table>(reader.U8());
+  key.space = ReadSpace(reader);
+  key.high = reader.U64();
+  key.low = reader.U64();
+  if (!reader.Done() || table != Table::kContents) return std::nullopt;
   return key;
 }
 
@@ -147,6 +253,7 @@ std::string AddressKey::Encode() const {
   PutText(out, address);
   PutBig(out, port);
   out.push_back(static_cast<char>(transport));
+  PutText(out, host);
   PutTime(out, first_ns);
   return out;
 }
@@ -160,9 +267,23 @@ std::optional<AddressKey> AddressKey::Parse(std::string_view bytes) {
   key.address = reader.Text();
   key.port = reader.U16();
   key.transport = static_cast<model::Transport>(reader.U8());
+  key.host = reader.Text();
   key.first_ns = reader.Time();
   if (!reader.Done() || table != Table::kAddresses) return std::nullopt;
   return key;
+}
+
+std::string TimeValue(int64_t ns) {
+  std::string out;
+  PutTime(out, ns);
+  return out;
+}
+
+std::optional<int64_t> ParseTime(std::string_view bytes) {
+  KeyReader reader(bytes);
+  const int64_t ns = reader.Time();
+  if (!reader.Done()) return std::nullopt;
+  return ns;
 }
 
 std::string PrefixEnd(std::string prefix) {

@@ -7,17 +7,6 @@
 namespace kindling::storage {
 namespace {
 
-BlockKey SomeBlockKey() {
-  return {.space = {Table::kEdges, "tenant", "cluster"},
-          .bucket_start_ns = 3'600'000'000'000,
-          .first_ns = 3'600'000'000'001,
-          .last_ns = 3'700'000'000'000,
-          .agent_id = "agent",
-          .boot_epoch = 0x0102030405060708,
-          .sequence = 9,
-          .part = 1};
-}
-
 template <typename Key>
 void ExpectRoundTrip(const Key& key) {
   const std::string bytes = key.Encode();
@@ -33,16 +22,21 @@ TEST(KeysTest, ParseGivesWhatWasEncoded) {
   ExpectRoundTrip(MetaKey{"format"});
   ExpectRoundTrip(SequenceKey{"agent", 1'700'000'000'000'000'000});
   ExpectRoundTrip(SequenceKey{std::string("nul\0inside", 10), UINT64_MAX});
-  ExpectRoundTrip(SomeBlockKey());
-  BlockKey negative = SomeBlockKey();
-  negative.first_ns = INT64_MIN;
-  negative.space.tenant = "";
-  ExpectRoundTrip(negative);
+  const Space space{"tenant", "cluster"};
+  ExpectRoundTrip(DictionaryKey{7});
+  ExpectRoundTrip(RawBatchKey{UINT64_MAX});
+  ExpectRoundTrip(BlockKey{space, BlockClass::kLosses, 0x0102030405060708, BlockPart::kBody});
+  ExpectRoundTrip(BlockKey{{}, BlockClass::kSpans, 0, BlockPart::kSummary});
+  ExpectRoundTrip(AliasKey{space, 1, 2});
+  ExpectRoundTrip(ChunkKey{space, INT64_MIN, 3});
+  ExpectRoundTrip(SpanChunkKey{space, UINT64_MAX, -1, 4});
+  ExpectRoundTrip(ContentKey{space, 5, 6});
   ExpectRoundTrip(AddressKey{.tenant = "t",
                              .cluster = "c",
                              .address = "10.0.0.1",
                              .port = 65535,
                              .transport = model::Transport::kTcp,
+                             .host = "node",
                              .first_ns = -1});
 }
 
@@ -51,16 +45,26 @@ TEST(KeysTest, KeysOfOneTableAreNoKeysOfAnother) {
   EXPECT_EQ(BlockKey::Parse(AddressKey{.address = "10.0.0.1"}.Encode()), std::nullopt);
 }
 
-TEST(KeysTest, BlocksSortByTime) {
+TEST(KeysTest, BlocksSortByNumberThenPart) {
   std::string before;
-  for (const int64_t bucket : {INT64_MIN, int64_t{-1}, int64_t{0}, int64_t{255}, int64_t{256},
-                               int64_t{1'700'000'000'000'000'000}, INT64_MAX}) {
-    BlockKey key = SomeBlockKey();
-    key.bucket_start_ns = bucket;
-    EXPECT_LT(before, key.Encode());
-    EXPECT_GE(key.Encode(), key.space.BucketStart(bucket));
-    EXPECT_TRUE(key.Encode().starts_with(key.space.Encode()));
-    before = key.Encode();
+  for (const uint64_t number : {uint64_t{0}, uint64_t{255}, uint64_t{256}, UINT64_MAX}) {
+    for (const BlockPart part : {BlockPart::kSummary, BlockPart::kFilter, BlockPart::kBody}) {
+      const std::string key = BlockKey{{"t", "c"}, BlockClass::kEdges, number, part}.Encode();
+      EXPECT_LT(before, key);
+      before = key;
+    }
+  }
+}
+
+TEST(KeysTest, ChunksSortByTime) {
+  std::string before;
+  for (const int64_t time_ns : {INT64_MIN, int64_t{-1}, int64_t{0}, int64_t{255}, int64_t{256},
+                                int64_t{1'700'000'000'000'000'000}, INT64_MAX}) {
+    const std::string key = ChunkKey{{"t", "c"}, time_ns, 1}.Encode();
+    EXPECT_LT(before, key);
+    EXPECT_TRUE(key.starts_with(ChunkKey::Prefix({"t", "c"})));
+    before = key;
+    EXPECT_EQ(ParseTime(TimeValue(time_ns)), time_ns);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "base/testing/status_matchers.h"
 #include "base/testing/temp_dir.h"
 #include "storage/keys.h"
@@ -37,7 +38,15 @@ class RocksStoreTest : public ::testing::Test {
   void SetUp() override {
     options_.directory = dir_.File("store");
     options_.min_free_bytes = 0;
+    // All classes alike, so that tests can tell when a record goes.
+    const TierOptions week = {kHourNs, 7 * 24 * kHourNs};
+    SetTiers(week);
     Open();
+  }
+
+  void SetTiers(const TierOptions& tier) {
+    options_.spans = options_.series_10s = options_.series_1m = options_.series_1h =
+        options_.events = tier;
   }
 
   void Open() {
@@ -91,19 +100,43 @@ class RocksStoreTest : public ::testing::Test {
     return out;
   }
 
-  // With the store closed, changes every value whose key belongs to `table`.
-  void Tamper(Table table, const std::function<std::string(std::string)>& change) {
+  // Until every batch is in blocks.
+  void WaitUntilSealed() {
+    for (;;) {
+      const auto status = store_->admin().GetStatus();
+      ASSERT_OK(status);
+      if (status->unsealed_batches == 0) return;
+      absl::SleepFor(absl::Milliseconds(2));
+    }
+  }
+
+  // With the store closed, changes the values under the keys that `wanted` says.
+  void Tamper(const std::function<bool(std::string_view key)>& wanted,
+              const std::function<std::string(std::string)>& change) {
     store_.reset();
+    std::vector<std::string> names;
+    ASSERT_TRUE(
+        rocksdb::DB::ListColumnFamilies(rocksdb::DBOptions(), options_.directory, &names).ok());
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const std::string& name : names)
+      families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* raw = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(rocksdb::Options(), options_.directory, &raw).ok());
+    ASSERT_TRUE(
+        rocksdb::DB::Open(rocksdb::DBOptions(), options_.directory, families, &handles, &raw).ok());
     const std::unique_ptr<rocksdb::DB> db(raw);
-    {
-      const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions()));
-      for (it->SeekToFirst(); it->Valid(); it->Next()) {
-        if (it->key()[0] != static_cast<char>(table)) continue;
-        ASSERT_TRUE(
-            db->Put(rocksdb::WriteOptions(), it->key(), change(it->value().ToString())).ok());
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      {
+        const std::unique_ptr<rocksdb::Iterator> it(
+            db->NewIterator(rocksdb::ReadOptions(), handle));
+        for (it->SeekToFirst(); it->Valid(); it->Next()) {
+          if (!wanted(it->key().ToStringView())) continue;
+          ASSERT_TRUE(
+              db->Put(rocksdb::WriteOptions(), handle, it->key(), change(it->value().ToString()))
+                  .ok());
+        }
       }
+      db->DestroyColumnFamilyHandle(handle);
     }
   }
 
@@ -208,7 +241,7 @@ TEST_F(RocksStoreTest, BindingsOutliveTheirBucketAndAreNotRepeated) {
   EXPECT_EQ(Scan(PlanFor(0, kStartNs + 1)).addresses.size(), 1);
 
   // The records go, the binding in force stays.
-  options_.max_age_ns = kHourNs;
+  SetTiers({kHourNs, kHourNs});
   Open();
   ASSERT_OK(store_->Retain(kStartNs + 100 * kHourNs));
   const model::Batch left = Scan(PlanFor());
@@ -218,7 +251,7 @@ TEST_F(RocksStoreTest, BindingsOutliveTheirBucketAndAreNotRepeated) {
 }
 
 TEST_F(RocksStoreTest, RetentionByAgeDropsWholeBucketsAndKeepsSequences) {
-  options_.max_age_ns = 24 * kHourNs;
+  SetTiers({kHourNs, 24 * kHourNs});
   Open();
   for (int i = 0; i < 50; ++i) {
     ASSERT_OK(store_->Append({LossBatch("a", i + 1, kStartNs + i * kHourNs, i)}));
@@ -236,6 +269,9 @@ TEST_F(RocksStoreTest, RetentionByAgeDropsWholeBucketsAndKeepsSequences) {
 
 TEST_F(RocksStoreTest, RetentionByBytesKeepsTheNewestAndTheCap) {
   options_.max_bytes = 16 * kMiB;
+  options_.seal_after_ns = 0;
+  // Longer than the test's time: the parts of a bucket go one by one.
+  SetTiers({kHourNs, 24 * kHourNs});
   Open();
   uint64_t sequence = 0;
   uint64_t most_bytes = 0;
@@ -251,54 +287,93 @@ TEST_F(RocksStoreTest, RetentionByBytesKeepsTheNewestAndTheCap) {
       for (auto& row : batch.losses) row.time_ns = time_ns;
       ASSERT_OK(store_->Append({batch}));
     }
+    WaitUntilSealed();
     ASSERT_OK(store_->Retain(kStartNs + minute * 60 * kSecondNs));
+    // A file in use goes a moment later.
+    const absl::Time soon = absl::Now() + absl::Seconds(5);
+    while (store_->ApproximateBytes() > options_.max_bytes && absl::Now() < soon) {
+      absl::SleepFor(absl::Milliseconds(5));
+    }
     most_bytes = std::max(most_bytes, store_->ApproximateBytes());
   }
   EXPECT_LE(most_bytes, options_.max_bytes);
   // The cap was reached, and what is left is the newest, without holes.
-  EXPECT_GT(store_->OldestNs(), kStartNs);
-  EXPECT_LT(store_->OldestNs(), kStartNs + 37 * 60 * kSecondNs);
   std::set<int64_t> minutes;
-  for (const auto& row : Scan(PlanFor()).losses) minutes.insert(row.time_ns);
-  EXPECT_EQ(*minutes.begin(), store_->OldestNs());
-  EXPECT_EQ(*minutes.rbegin(), kStartNs + 39 * 60 * kSecondNs);
-  EXPECT_EQ((*minutes.rbegin() - *minutes.begin()) / (60 * kSecondNs) + 1,
-            static_cast<int64_t>(minutes.size()));
+  for (const auto& row : Scan(PlanFor()).spans) {
+    minutes.insert((row.start_ns - kStartNs) / (60 * kSecondNs));
+  }
+  EXPECT_GT(*minutes.begin(), 0);
+  EXPECT_LT(*minutes.begin(), 37);
+  EXPECT_EQ(*minutes.rbegin(), 39);
+  EXPECT_EQ(*minutes.rbegin() - *minutes.begin() + 1, static_cast<int64_t>(minutes.size()));
+}
+
+// Keys of the bodies of blocks.
+bool IsBody(std::string_view bytes) {
+  const auto key = BlockKey::Parse(bytes);
+  return key && key->part == BlockPart::kBody;
+}
+
+std::string Flipped(std::string value) {
+  value.back() = static_cast<char>(value.back() ^ 0x40);
+  return value;
 }
 
 TEST_F(RocksStoreTest, ADamagedBlockIsSkippedAndReported) {
-  ASSERT_OK(store_->Append({LossBatch("a", 1, kStartNs, 1)}));
-  ASSERT_OK(store_->Append({LossBatch("a", 2, kStartNs + 1, 2)}));
-  ASSERT_OK(store_->Append({LossBatch("a", 3, kStartNs + 2, 3)}));
+  options_.seal_after_ns = 0;
+  Open();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK(store_->Append({LossBatch("a", i + 1, kStartNs + i, i + 1)}));
+    WaitUntilSealed();
+  }
   int block = 0;
-  Tamper(Table::kLosses, [&](std::string value) {
-    if (++block == 2) value[value.size() - 1] = static_cast<char>(value[value.size() - 1] ^ 0x40);
-    return value;
-  });
+  Tamper(IsBody, [&](std::string value) { return ++block == 2 ? Flipped(value) : value; });
+  EXPECT_EQ(block, 3);
   Open();
   ScanReport report;
   const model::Batch left = Scan(PlanFor(), &report);
   EXPECT_EQ(left.losses.size(), 2);
   EXPECT_EQ(report.damaged_blocks, 1);
   ASSERT_EQ(report.notes.size(), 1);
-  EXPECT_THAT(report.notes[0], AllOf(HasSubstr("agent a"), HasSubstr("checksum")));
+  EXPECT_THAT(report.notes[0], AllOf(HasSubstr("losses"), HasSubstr("checksum")));
+  const auto verified = store_->admin().Verify();
+  ASSERT_OK(verified);
+  EXPECT_EQ(verified->blocks, 3);
+  EXPECT_EQ(verified->damaged_blocks, 1);
+  // Merging leaves it alone and takes nothing with it.
+  ASSERT_OK(store_->admin().Compact());
+  EXPECT_EQ(Scan(PlanFor(), &report).losses.size(), 2);
+  EXPECT_EQ(report.damaged_blocks, 1);
+}
+
+TEST_F(RocksStoreTest, ABatchThatCannotBeReadBeforeItIsSealedIsReported) {
+  ASSERT_OK(store_->Append({LossBatch("a", 1, kStartNs, 1)}));
+  ASSERT_OK(store_->Append({LossBatch("a", 2, kStartNs, 2)}));
+  int batch = 0;
+  Tamper([](std::string_view key) { return RawBatchKey::Parse(key).has_value(); },
+         [&](std::string value) { return ++batch == 1 ? Flipped(value) : value; });
+  Open();
+  ScanReport report;
+  EXPECT_EQ(Scan(PlanFor(), &report).losses.size(), 1);
+  EXPECT_EQ(report.damaged_blocks, 1);
 }
 
 TEST_F(RocksStoreTest, ADamagedFileLeavesTheRestReadable) {
-  uint64_t sequence = 0;
+  options_.seal_after_ns = 0;
+  SetTiers({kHourNs, 100 * kHourNs});
+  Open();
   RandomRecords records(6, 0);
   constexpr int kBatches = 40;
   for (int i = 0; i < kBatches; ++i) {
-    model::Batch batch =
-        records.Batch({.agent_id = "a", .boot_epoch = 1, .sequence = ++sequence}, 100);
+    model::Batch batch = records.Batch(
+        {.agent_id = "a", .boot_epoch = 1, .sequence = static_cast<uint64_t>(i) + 1}, 100);
     batch.edges.clear();
     batch.spans.clear();
     batch.processes.clear();
     for (auto& row : batch.losses) row.time_ns = kStartNs + i * kHourNs;
     ASSERT_OK(store_->Append({batch}));
   }
-  store_.reset();
-  Open();  // writes the log to a file
+  WaitUntilSealed();
   store_.reset();
   std::string largest;
   for (const auto& entry : fs::directory_iterator(options_.directory)) {
@@ -318,6 +393,171 @@ TEST_F(RocksStoreTest, ADamagedFileLeavesTheRestReadable) {
   EXPECT_FALSE(report.notes.empty());
   EXPECT_GT(left, kBatches * 100 / 4);
   EXPECT_LT(left, kBatches * 100);
+}
+
+// Sums of what the rows count, by the step that is asked for.
+TEST_F(RocksStoreTest, RollUpsAddUpToTheirParts) {
+  options_.seal_after_ns = 0;
+  Open();
+  RandomRecords records(8, kStartNs);
+  for (int i = 0; i < 20; ++i) {
+    model::Batch batch = records.Batch(
+        {.agent_id = "a", .boot_epoch = 1, .sequence = static_cast<uint64_t>(i) + 1}, 50);
+    for (auto& row : batch.edges) {
+      row.window_start_ns -= row.window_start_ns % row.window_ns;
+      row.count %= 1000;
+    }
+    ASSERT_OK(store_->Append({batch}));
+    if (i % 7 == 0) WaitUntilSealed();
+  }
+  const auto sum = [&](int64_t step_ns, int64_t start_ns, int64_t end_ns) {
+    ScanPlan plan = PlanFor(start_ns, end_ns);
+    plan.step_ns = step_ns;
+    std::pair<uint64_t, uint64_t> out;  // requests, rows
+    for (const auto& row : Scan(plan).edges) {
+      out.first += row.count;
+      ++out.second;
+    }
+    return out;
+  };
+  const auto check = [&] {
+    const auto all = sum(0, 0, INT64_MAX);
+    EXPECT_EQ(sum(60 * kSecondNs, 0, INT64_MAX).first, all.first);
+    EXPECT_EQ(sum(kHourNs, 0, INT64_MAX).first, all.first);
+    // Ends that are no whole minutes are made up of shorter windows.
+    const int64_t from = kStartNs + 130 * kSecondNs;
+    const int64_t to = kStartNs + 3010 * kSecondNs;
+    EXPECT_EQ(sum(60 * kSecondNs, from, to).first, sum(0, from, to).first);
+    EXPECT_EQ(sum(kHourNs, from, to + 2 * kHourNs).first, sum(0, from, to + 2 * kHourNs).first);
+    return all;
+  };
+  check();
+  WaitUntilSealed();
+  const auto sealed = check();
+  ASSERT_OK(store_->admin().Compact());
+  EXPECT_EQ(check().first, sealed.first);
+  const auto verified = store_->admin().Verify();
+  ASSERT_OK(verified);
+  EXPECT_THAT(verified->faults, ::testing::IsEmpty());
+  Open();
+  EXPECT_EQ(check().first, sealed.first);
+}
+
+TEST_F(RocksStoreTest, ManySmallBlocksBecomeFewAndKeepEveryRecord) {
+  options_.seal_after_ns = 0;
+  Open();
+  RandomRecords records(9, kStartNs);
+  model::Batch all;
+  for (int i = 0; i < 40; ++i) {
+    model::Batch batch = records.Batch(
+        {.agent_id = "a", .boot_epoch = 1, .sequence = static_cast<uint64_t>(i) + 1}, 20);
+    ASSERT_OK(store_->Append({batch}));
+    WaitUntilSealed();
+    all.spans.insert(all.spans.end(), batch.spans.begin(), batch.spans.end());
+    all.losses.insert(all.losses.end(), batch.losses.begin(), batch.losses.end());
+  }
+  ASSERT_OK(store_->admin().Compact());
+  const auto status = store_->admin().GetStatus();
+  ASSERT_OK(status);
+  for (const BucketStatus& bucket : status->buckets) {
+    EXPECT_LE(bucket.blocks, 2) << bucket.record_class;
+  }
+  const model::Batch left = Scan(PlanFor());
+  EXPECT_THAT(left.spans, ::testing::UnorderedElementsAreArray(all.spans));
+  EXPECT_THAT(left.losses, ::testing::UnorderedElementsAreArray(all.losses));
+}
+
+TEST_F(RocksStoreTest, LateRecordsGoToTheirBucketWhileItIsKeptAndAreCountedAfter) {
+  options_.seal_after_ns = 0;
+  SetTiers({kHourNs, 10 * kHourNs});
+  Open();
+  ASSERT_OK(store_->Append({LossBatch("a", 1, kStartNs + 20 * kHourNs, 1)}));
+  ASSERT_OK(store_->Retain(kStartNs + 20 * kHourNs));
+  ASSERT_OK(store_->Append({LossBatch("a", 2, kStartNs + 11 * kHourNs, 2)}));
+  ASSERT_OK(store_->Append({LossBatch("a", 3, kStartNs + 9 * kHourNs, 3)}));
+  EXPECT_EQ(Requests(), (std::multiset<uint64_t>{1, 2}));
+  WaitUntilSealed();
+  EXPECT_EQ(Requests(), (std::multiset<uint64_t>{1, 2}));
+  EXPECT_EQ(store_->admin().GetStatus()->late_refused, 1);
+}
+
+TEST_F(RocksStoreTest, ChunksAreFoundBySpanAndByTimeAndContentsAreKeptOnce) {
+  options_.seal_after_ns = 0;
+  Open();
+  model::Batch batch = LossBatch("a", 1, kStartNs, 1);
+  const model::Chunk timeline{.kind = model::ChunkKind::kThreadTimeline,
+                              .span_id = 77,
+                              .first_ns = kStartNs + 5,
+                              .last_ns = kStartNs + 9,
+                              .host = "node",
+                              .pid = 12,
+                              .tid = 13,
+                              .bytes = std::string(5000, 'x')};
+  model::Chunk packets = timeline;
+  packets.kind = model::ChunkKind::kPackets;
+  packets.span_id = 0;
+  packets.first_ns = packets.last_ns = kStartNs + 100;
+  packets.bytes = "p";
+  batch.chunks = {timeline, packets};
+  const std::string stack(3000, 's');
+  batch.contents = {{.hash = {1, 2}, .time_ns = kStartNs, .bytes = stack}};
+  const auto check = [&] {
+    std::vector<model::Chunk> found;
+    const auto collect = [&](const model::Chunk& chunk) {
+      found.push_back(chunk);
+      return true;
+    };
+    ASSERT_OK(
+        store_->QueryChunks({.tenant = "default", .cluster = "test", .span_id = 77}, collect));
+    EXPECT_EQ(found, std::vector{timeline});
+    found.clear();
+    ASSERT_OK(store_->QueryChunks({.tenant = "default",
+                                   .cluster = "test",
+                                   .start_ns = kStartNs + 9,
+                                   .end_ns = kStartNs + 101},
+                                  collect));
+    EXPECT_EQ(found, (std::vector{timeline, packets}));
+    const auto content = store_->GetContent("default", "test", {1, 2});
+    ASSERT_OK(content);
+    EXPECT_EQ(*content, stack);
+    EXPECT_TRUE(absl::IsNotFound(store_->GetContent("default", "test", {1, 3}).status()));
+    EXPECT_TRUE(absl::IsNotFound(store_->GetContent("other", "test", {1, 2}).status()));
+  };
+  ASSERT_OK(store_->Append({batch}));
+  check();
+  WaitUntilSealed();
+  check();
+  batch.id.sequence = 2;
+  batch.chunks.clear();
+  ASSERT_OK(store_->Append({batch}));
+  WaitUntilSealed();
+  int contents = 0;
+  Tamper([](std::string_view key) { return ContentKey::Parse(key).has_value(); },
+         [&](std::string value) {
+           ++contents;
+           return value;
+         });
+  EXPECT_EQ(contents, 1);
+  Open();
+  check();
+}
+
+TEST_F(RocksStoreTest, ABackupHoldsWhatWasAcknowledgedAndGetsAnIdOfItsOwn) {
+  ASSERT_OK(store_->Append({LossBatch("a", 1, kStartNs, 1)}));
+  const std::string copy = dir_.File("copy");
+  ASSERT_OK(store_->admin().Backup(copy));
+  ASSERT_OK(store_->Append({LossBatch("a", 2, kStartNs, 2)}));
+  EXPECT_TRUE(absl::IsFailedPrecondition(store_->admin().Backup(copy)));
+  const std::string id = store_->id();
+  options_.directory = copy;
+  std::ofstream(copy + "/restored").put('\n');
+  Open();
+  EXPECT_EQ(Requests(), (std::multiset<uint64_t>{1}));
+  EXPECT_EQ(store_->DurableSequences("a")->front().sequence, 1);
+  const std::string restored_id = store_->id();
+  EXPECT_NE(restored_id, id);
+  Open();
+  EXPECT_EQ(store_->id(), restored_id);
 }
 
 TEST_F(RocksStoreTest, AppendIsRefusedBeforeTheDiskIsFull) {
@@ -347,9 +587,12 @@ std::string OpenMessage(const RocksStoreOptions& options) {
 }
 
 TEST_F(RocksStoreTest, ANewerFormatIsRefused) {
-  Tamper(Table::kMeta, [](std::string value) { return value == "1" ? "2" : value; });
-  EXPECT_THAT(OpenMessage(options_), AllOf(HasSubstr("format 2"), HasSubstr("newer"),
+  const auto is_format = [](std::string_view key) { return key == MetaKey{"format"}.Encode(); };
+  Tamper(is_format, [](const std::string&) { return "9"; });
+  EXPECT_THAT(OpenMessage(options_), AllOf(HasSubstr("format 9"), HasSubstr("newer"),
                                            HasSubstr(options_.directory), Not(HasSubstr("\n"))));
+  Tamper(is_format, [](const std::string&) { return "1"; });
+  EXPECT_THAT(OpenMessage(options_), AllOf(HasSubstr("format 1"), HasSubstr("move it away")));
 }
 
 TEST_F(RocksStoreTest, ADamagedDatabaseIsNamed) {
@@ -392,14 +635,6 @@ TEST_F(RocksStoreTest, AnotherProgramsDatabaseIsLeftAlone) {
     ASSERT_TRUE(db->Put(rocksdb::WriteOptions(), "their", "data").ok());
   }
   EXPECT_THAT(OpenMessage(options_), HasSubstr("another program's"));
-}
-
-TEST(BucketNsForTest, SmallStoresHaveShortBuckets) {
-  EXPECT_EQ(BucketNsFor(uint64_t{10} << 30), kHourNs);
-  for (uint64_t bytes = 16 * kMiB; bytes < (uint64_t{1} << 40); bytes *= 2) {
-    EXPECT_EQ(kHourNs % BucketNsFor(bytes), 0);
-  }
-  EXPECT_LT(BucketNsFor(16 * kMiB), kHourNs);
 }
 
 }  // namespace

@@ -35,12 +35,6 @@ struct EdgeKey {
 
 }  // namespace
 
-int64_t AlignDown(int64_t time_ns, int64_t step_ns) {
-  int64_t rest = time_ns % step_ns;
-  if (rest < 0) rest += step_ns;
-  return time_ns < INT64_MIN + rest ? time_ns : time_ns - rest;
-}
-
 std::vector<model::EdgeStats> RollUpEdges(const std::vector<model::EdgeStats>& rows,
                                           int64_t step_ns) {
   std::vector<model::EdgeStats> result;

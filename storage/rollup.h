@@ -4,16 +4,13 @@
 #include <vector>
 
 #include "model/records.h"
+#include "storage/align.h"
 #include "storage/blocks/metric_block.h"
 
 // Sums over longer windows. Associative: rolling up parts and then their sums gives the same, so
 // that a window may be stored in any number of parts. Only MetricWindow::sum is rounded: see
 // MergeWindow. The order of what is given decides nothing but the order of the result.
 namespace kindling::storage {
-
-// The start of the step that holds the time, also before 1970; the time itself where that start is
-// before the least time there is. REQUIRES: step_ns > 0.
-int64_t AlignDown(int64_t time_ns, int64_t step_ns);
 
 // Rows of windows of `step_ns`, aligned to it, one for each series and window, as they first came.
 // Rows whose window is already as long are merged. A row whose window is longer is passed on as it

@@ -2,13 +2,18 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/records.h"
+#include "storage/blocks/metric_block.h"
+#include "storage/span_search.h"
+#include "storage/store_admin.h"
 
 namespace kindling::storage {
 
@@ -46,8 +51,18 @@ class Store {
 
   // Makes all `batches` durable with one synced write, each exactly once: a batch whose sequence is
   // not greater than the last durable one of its agent and epoch is skipped. On return every batch
-  // is durable. Errors: RESOURCE_EXHAUSTED disk full; nothing of the call is stored then.
-  virtual absl::Status Append(const std::vector<model::Batch>& batches) = 0;
+  // is durable and readable. Nothing of the call is stored when it fails. Errors:
+  // RESOURCE_EXHAUSTED disk full, or the store cannot keep up; INVALID_ARGUMENT a name or address
+  // is too long.
+  using BatchPtr = std::shared_ptr<const model::Batch>;
+  virtual absl::Status Append(const std::vector<BatchPtr>& batches) = 0;
+  absl::Status Append(std::vector<model::Batch> batches) {
+    std::vector<BatchPtr> shared;
+    for (model::Batch& batch : batches) {
+      shared.push_back(std::make_shared<const model::Batch>(std::move(batch)));
+    }
+    return Append(shared);
+  }
 
   // Last durable sequence per epoch of an agent; empty when it is not known.
   struct Durable {
@@ -61,6 +76,52 @@ class Store {
   virtual absl::StatusOr<ScanReport> Scan(
       const ScanPlan& plan, const std::function<bool(const model::Batch&)>& visit) = 0;
 
+  // Gives the spans that meet `search` to `visit`, best rank first within a block and roughly so
+  // between blocks, until the ranks that are left are of no use to the visitor.
+  virtual absl::StatusOr<ScanReport> SearchSpans(const SpanSearch& search,
+                                                 const SpanVisitor& visit) = 0;
+
+  // Spans by id, of whole traces, and of traces that another tracer named. Ids that are not there
+  // are left out.
+  struct SpanIds {
+    std::string tenant;
+    std::string cluster;
+    std::vector<model::SpanId> spans;
+    std::vector<model::TraceId> traces;
+    std::vector<model::TraceId> aliases;
+  };
+  virtual absl::StatusOr<ScanReport> FindSpans(const SpanIds& ids,
+                                               std::vector<model::Span>* spans) = 0;
+
+  // Points of the wanted series in windows of about `step_ns`, one call per run of windows of one
+  // series; a series may come in several, whose windows of equal time are to be merged.
+  struct SeriesQuery {
+    std::string tenant;
+    std::string cluster;
+    int64_t start_ns = 0;
+    int64_t end_ns = INT64_MAX;
+    int64_t step_ns = 0;                                      // as ScanPlan's
+    std::string name;                                         // empty: any
+    std::vector<std::pair<std::string, std::string>> labels;  // all of them
+    WantSeries want;  // what more is asked of a series; null: nothing
+  };
+  virtual absl::StatusOr<ScanReport> QuerySeries(
+      const SeriesQuery& query, const std::function<bool(const MetricRun&)>& visit) = 0;
+
+  // Chunks that overlap a stretch of time, or of one span.
+  struct ChunkQuery {
+    std::string tenant;
+    std::string cluster;
+    int64_t start_ns = 0;
+    int64_t end_ns = INT64_MAX;
+    model::SpanId span_id = 0;  // 0: of any and of none
+  };
+  virtual absl::StatusOr<ScanReport> QueryChunks(
+      const ChunkQuery& query, const std::function<bool(const model::Chunk&)>& visit) = 0;
+  // NOT_FOUND when it is not kept (any more).
+  virtual absl::StatusOr<std::string> GetContent(std::string_view tenant, std::string_view cluster,
+                                                 const model::ContentHash& hash) = 0;
+
   // Drops what is older or larger than the limits; called about once a minute with the time of day.
   virtual absl::Status Retain(int64_t now_ns) = 0;
 
@@ -69,6 +130,7 @@ class Store {
   virtual uint64_t ApproximateBytes() const = 0;
   // Time of the oldest record kept; 0 when empty.
   virtual int64_t OldestNs() const = 0;
+  virtual StoreAdmin& admin() = 0;
 };
 
 }  // namespace kindling::storage

@@ -46,6 +46,8 @@ uint64_t ToBits(const T& value) {
     return static_cast<uint64_t>(static_cast<std::underlying_type_t<T>>(value));
   } else if constexpr (std::is_same_v<T, float>) {
     return std::bit_cast<uint32_t>(value);
+  } else if constexpr (std::is_same_v<T, double>) {
+    return std::bit_cast<uint64_t>(value);
   } else if constexpr (std::is_signed_v<T>) {
     return ZigZag(value);
   } else {
@@ -62,6 +64,9 @@ bool FromBits(uint64_t bits, T& value) {
   } else if constexpr (std::is_same_v<T, float>) {
     value = std::bit_cast<float>(static_cast<uint32_t>(bits));
     return bits <= UINT32_MAX;
+  } else if constexpr (std::is_same_v<T, double>) {
+    value = std::bit_cast<double>(bits);
+    return true;
   } else if constexpr (std::is_signed_v<T>) {
     value = static_cast<T>(UnZigZag(bits));
     return value == UnZigZag(bits);

@@ -29,18 +29,20 @@ int64_t TimeOf(const model::Span& row) { return row.start_ns; }
 int64_t TimeOf(const model::ProcessEvent& row) { return row.time_ns; }
 int64_t TimeOf(const model::AddressBinding& row) { return row.first_ns; }
 int64_t TimeOf(const model::Loss& row) { return row.time_ns; }
+int64_t TimeOf(const model::Chunk& row) { return row.first_ns; }
 
 template <typename Row>
 void Take(std::vector<Row>& to, const std::vector<Row>& from) {
   to.insert(to.end(), from.begin(), from.end());
 }
 
-// Rows that are stored one by one.
+// Rows that are stored one by one. Returns how many are missing that may be.
 template <typename Row>
-absl::Status CheckRows(std::string_view name, const std::vector<model::Batch>& expected,
-                       std::vector<Row> model::Batch::*rows, const std::vector<Row>& found,
-                       const std::array<uint64_t, CrashRecords::kStreams>& required,
-                       int64_t horizon_ns, bool whole_buckets) {
+absl::StatusOr<uint64_t> CheckRows(std::string_view name, const std::vector<model::Batch>& expected,
+                                   std::vector<Row> model::Batch::*rows,
+                                   const std::vector<Row>& found,
+                                   const std::array<uint64_t, CrashRecords::kStreams>& required,
+                                   int64_t horizon_ns, bool whole_buckets = false) {
   struct Want {
     const Row* row = nullptr;
     int times = 0;
@@ -68,8 +70,10 @@ absl::Status CheckRows(std::string_view name, const std::vector<model::Batch>& e
     }
     oldest_found_ns = std::min(oldest_found_ns, TimeOf(row));
   }
+  uint64_t missing = 0;
   for (const auto& [at, want] : wanted) {
     if (want.times > 0) continue;
+    ++missing;
     const int64_t time_ns = TimeOf(*want.row);
     if (at.sequence > required[static_cast<size_t>(at.stream)]) continue;
     if (time_ns >= horizon_ns) {
@@ -81,7 +85,7 @@ absl::Status CheckRows(std::string_view name, const std::vector<model::Batch>& e
                                                  (time_ns - oldest_found_ns) / 1'000'000'000));
     }
   }
-  return absl::OkStatus();
+  return missing;
 }
 
 // Sums of rows of one series and window.
@@ -125,8 +129,20 @@ struct EdgeSum {
 using EdgeSums = std::map<model::EdgeStats, EdgeSum, EdgeLess>;
 
 struct PointSum {
-  double value = 0;
+  uint64_t count = 0;
+  double sum = 0;
+  double least = 0;
+  double most = 0;
   model::LatencyHistogram histogram;
+
+  void Add(uint64_t more, double more_sum, double more_least, double more_most,
+           const model::LatencyHistogram& more_histogram) {
+    least = count == 0 ? more_least : std::min(least, more_least);
+    most = count == 0 ? more_most : std::max(most, more_most);
+    count += more;
+    sum += more_sum;
+    histogram.Merge(more_histogram);
+  }
   bool operator==(const PointSum&) const = default;
 };
 using PointSums = std::map<std::pair<int64_t, model::MetricSeries>, PointSum>;
@@ -144,24 +160,30 @@ void AddEdges(const model::Batch& batch, int64_t step_ns, EdgeSums& sums) {
 
 void AddPoints(const model::Batch& batch, int64_t step_ns, PointSums& sums) {
   for (const model::MetricPoint& point : batch.points) {
-    PointSum& sum = sums[{Align(point.time_ns, step_ns), batch.series[point.series]}];
-    sum.value += point.value;
-    sum.histogram.Merge(point.histogram);
+    sums[{Align(point.time_ns, step_ns), batch.series[point.series]}].Add(
+        1, point.value, point.value, point.value, point.histogram);
+  }
+}
+
+void AddRuns(const std::vector<MetricRun>& runs, int64_t step_ns, PointSums& sums) {
+  for (const MetricRun& run : runs) {
+    for (const MetricWindow& window : run.windows) {
+      sums[{Align(window.time_ns, step_ns), run.series}].Add(window.count, window.sum, window.least,
+                                                             window.most, window.histogram);
+    }
   }
 }
 
 int64_t StartOf(const EdgeSums::value_type& entry) { return entry.first.window_start_ns; }
 int64_t StartOf(const PointSums::value_type& entry) { return entry.first.first; }
 double SizeOf(const EdgeSum& sum) { return static_cast<double>(sum.count); }
-double SizeOf(const PointSum& sum) {
-  return sum.value + static_cast<double>(sum.histogram.count());
-}
+double SizeOf(const PointSum& sum) { return static_cast<double>(sum.count); }
 
 template <typename Sums>
-absl::Status Compare(std::string_view name, const Sums& expected, const Sums& found,
-                     int64_t step_ns, int64_t horizon_ns) {
+absl::StatusOr<uint64_t> Compare(std::string_view name, const Sums& expected, const Sums& found,
+                                 int64_t step_ns, int64_t horizon_ns) {
   for (const auto& entry : found) {
-    if (!expected.contains(entry.first)) {
+    if (!expected.contains(entry.first) && (step_ns != 0 || StartOf(entry) >= horizon_ns)) {
       return absl::InternalError(
           absl::StrFormat("%s of step %d s: there is a window that was not sent, %d s after the "
                           "beginning",
@@ -169,18 +191,22 @@ absl::Status Compare(std::string_view name, const Sums& expected, const Sums& fo
                           (StartOf(entry) - CrashRecords::kBeginNs) / 1'000'000'000));
     }
   }
+  uint64_t missing = 0;
   for (const auto& entry : expected) {
+    // Before the horizon only longer windows may be left, with the sums of several.
+    if (step_ns == 0 && StartOf(entry) < horizon_ns) continue;
     const auto it = found.find(entry.first);
     const bool may_be_dropped = StartOf(entry) < horizon_ns;
     const auto sum = it == found.end() ? typename Sums::mapped_type() : it->second;
     if (sum == entry.second) continue;
+    ++missing;
     if (may_be_dropped && SizeOf(sum) <= SizeOf(entry.second)) continue;
     return absl::InternalError(absl::StrFormat(
         "%s of step %d s: the window %d s after the beginning sums up to %g instead of %g", name,
         step_ns / 1'000'000'000, (StartOf(entry) - CrashRecords::kBeginNs) / 1'000'000'000,
         SizeOf(sum), SizeOf(entry.second)));
   }
-  return absl::OkStatus();
+  return missing;
 }
 
 }  // namespace
@@ -227,10 +253,27 @@ absl::Status CrashOracle::CheckOpened(Store& store) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<model::Batch> CrashOracle::Read(Store& store, int64_t step_ns, bool rows) {
-  model::Batch found;
-  uint64_t damaged = 0;
-  ASSIGN_OR_RETURN(const ScanReport report,
+CrashOracle::Sequences CrashOracle::Acked() const {
+  Sequences out;
+  for (int i = 0; i < CrashRecords::kStreams; ++i) {
+    out[static_cast<size_t>(i)] = ledger_.stream(i).acked;
+  }
+  return out;
+}
+
+int64_t CrashOracle::Horizon(int64_t age_ns) const {
+  const int64_t now_ns = ledger_.now_ns();
+  if (now_ns == 0) return INT64_MIN;
+  return options_.all_may_go ? INT64_MAX : now_ns - age_ns;
+}
+
+absl::StatusOr<CrashOracle::Found> CrashOracle::Read(Store& store, int64_t step_ns, bool rows) {
+  Found found;
+  const auto note = [&](const ScanReport& report) {
+    found.report.damaged_blocks += report.damaged_blocks;
+    Take(found.report.notes, report.notes);
+  };
+  ASSIGN_OR_RETURN(const ScanReport scanned,
                    store.Scan({.tenant = "default",
                                .cluster = "test",
                                .step_ns = step_ns,
@@ -238,34 +281,42 @@ absl::StatusOr<model::Batch> CrashOracle::Read(Store& store, int64_t step_ns, bo
                                .edges = true,
                                .processes = rows,
                                .addresses = rows,
-                               .losses = rows,
-                               .metrics = options_.metrics},
+                               .losses = rows},
                               [&](const model::Batch& part) {
-                                Take(found.spans, part.spans);
-                                Take(found.edges, part.edges);
-                                Take(found.processes, part.processes);
-                                Take(found.addresses, part.addresses);
-                                Take(found.losses, part.losses);
-                                const auto first = static_cast<uint32_t>(found.series.size());
-                                Take(found.series, part.series);
-                                for (model::MetricPoint point : part.points) {
-                                  if (point.series >= part.series.size()) {
-                                    ++damaged;
-                                    continue;
-                                  }
-                                  point.series += first;
-                                  found.points.push_back(std::move(point));
-                                }
+                                Take(found.rows.spans, part.spans);
+                                Take(found.rows.edges, part.edges);
+                                Take(found.rows.processes, part.processes);
+                                Take(found.rows.addresses, part.addresses);
+                                Take(found.rows.losses, part.losses);
                                 return true;
                               }));
-  if (report.damaged_blocks != 0 || damaged != 0) {
-    return absl::InternalError("the store says it is damaged: " +
-                               (report.notes.empty() ? std::string("?") : report.notes.front()));
+  note(scanned);
+  ASSIGN_OR_RETURN(const ScanReport series,
+                   store.QuerySeries({.tenant = "default", .cluster = "test", .step_ns = step_ns},
+                                     [&](const MetricRun& run) {
+                                       found.runs.push_back(run);
+                                       return true;
+                                     }));
+  note(series);
+  if (rows) {
+    ASSIGN_OR_RETURN(
+        const ScanReport chunks,
+        store.QueryChunks({.tenant = "default", .cluster = "test"}, [&](const model::Chunk& chunk) {
+          found.rows.chunks.push_back(chunk);
+          return true;
+        }));
+    note(chunks);
   }
-  // The store's own count of what it refused.
-  std::erase_if(found.losses,
-                [](const model::Loss& row) { return row.stage == model::LossStage::kLateData; });
   return found;
+}
+
+absl::StatusOr<CrashOracle::Found> CrashOracle::ReadWhole(Store& store, int64_t step_ns,
+                                                          bool rows) {
+  ASSIGN_OR_RETURN(Found found, Read(store, step_ns, rows));
+  if (found.report.damaged_blocks == 0) return found;
+  return absl::InternalError("the store says it is damaged: " + (found.report.notes.empty()
+                                                                     ? std::string("?")
+                                                                     : found.report.notes.front()));
 }
 
 std::vector<model::Batch> CrashOracle::Expected(const Sequences& last) const {
@@ -278,13 +329,14 @@ std::vector<model::Batch> CrashOracle::Expected(const Sequences& last) const {
   return out;
 }
 
-absl::Status CrashOracle::CheckSums(const std::vector<model::Batch>& expected,
-                                    const model::Batch& found, int64_t step_ns) {
-  for (const model::EdgeStats& row : found.edges) {
+absl::StatusOr<uint64_t> CrashOracle::CheckSums(const std::vector<model::Batch>& expected,
+                                                const Found& found, int64_t step_ns,
+                                                int64_t horizon_ns) const {
+  for (const model::EdgeStats& row : found.rows.edges) {
     // A window that reaches beyond its step would be added to the wrong one.
-    if (step_ns != 0 &&
-        (row.window_ns > step_ns || Align(row.window_start_ns, step_ns) !=
-                                        Align(row.window_start_ns + row.window_ns - 1, step_ns))) {
+    if (step_ns != 0 && row.window_start_ns >= horizon_ns &&
+        Align(row.window_start_ns, step_ns) !=
+            Align(row.window_start_ns + row.window_ns - 1, step_ns)) {
       return absl::InternalError("edges: a window is longer than the step");
     }
   }
@@ -296,57 +348,145 @@ absl::Status CrashOracle::CheckSums(const std::vector<model::Batch>& expected,
     AddEdges(batch, step_ns, wanted_edges);
     AddPoints(batch, step_ns, wanted_points);
   }
-  AddEdges(found, step_ns, found_edges);
-  AddPoints(found, step_ns, found_points);
-  const int64_t horizon_ns = ledger_.horizon_ns();
-  RETURN_IF_ERROR(Compare("edges", wanted_edges, found_edges, step_ns, horizon_ns));
-  if (!options_.metrics) return absl::OkStatus();
-  return Compare("points", wanted_points, found_points, step_ns, horizon_ns);
+  AddEdges(found.rows, step_ns, found_edges);
+  AddRuns(found.runs, step_ns, found_points);
+  ASSIGN_OR_RETURN(const uint64_t edges,
+                   Compare("edges", wanted_edges, found_edges, step_ns, horizon_ns));
+  ASSIGN_OR_RETURN(const uint64_t points,
+                   Compare("points", wanted_points, found_points, step_ns, horizon_ns));
+  return edges + points;
+}
+
+absl::Status CrashOracle::CheckLookups(Store& store, const std::vector<model::Batch>& expected,
+                                       const model::Batch& found) {
+  std::map<CrashTag, const model::Span*> spans;
+  CrashTag tag;
+  Store::SpanIds ids{.tenant = "default", .cluster = "test"};
+  for (const model::Span& span : found.spans) {
+    ReadTag(span, tag);
+    spans[tag] = &span;
+    if (tag.row % 4 == 0) ids.spans.push_back(span.id);
+    if (tag.row % 4 == 1 && span.alias_trace_id != model::TraceId{}) {
+      ids.aliases.push_back(span.alias_trace_id);
+    }
+  }
+  const auto searched = spans;
+  uint64_t strange = 0;
+  ASSIGN_OR_RETURN(
+      const ScanReport search,
+      store.SearchSpans({.tenant = "default", .cluster = "test"}, [&](const model::Span& span) {
+        if (!ReadTag(span, tag) || spans.erase(tag) == 0) ++strange;
+        return INT64_MIN;
+      }));
+  if (strange > 0 || !spans.empty() || search.damaged_blocks > 0) {
+    return absl::InternalError(
+        absl::StrFormat("spans: a search gives %d that a scan does not, and not %d that it does",
+                        strange, spans.size()));
+  }
+  std::vector<model::Span> by_id;
+  RETURN_IF_ERROR(store.FindSpans(ids, &by_id).status());
+  std::map<model::SpanId, int> ids_found;
+  std::map<model::TraceId, int> aliases_found;
+  for (const model::Span& span : by_id) {
+    if (!ReadTag(span, tag) || !searched.contains(tag) || *searched.at(tag) != span) {
+      return absl::InternalError("spans: one that is found by id is not there by a scan");
+    }
+    ++ids_found[span.id];
+    ++aliases_found[span.alias_trace_id];
+  }
+  for (const model::SpanId id : ids.spans) {
+    if (ids_found[id] != 1) {
+      return absl::InternalError(absl::StrFormat("spans: one id is found %d times", ids_found[id]));
+    }
+  }
+  for (const model::TraceId& alias : ids.aliases) {
+    if (aliases_found[alias] != 1) {
+      return absl::InternalError(
+          absl::StrFormat("spans: one alias is found %d times", aliases_found[alias]));
+    }
+  }
+  const int64_t horizon_ns = Horizon(options_.spans_age_ns);
+  for (const model::Batch& batch : expected) {
+    for (const model::Content& content : batch.contents) {
+      const auto bytes = store.GetContent("default", "test", content.hash);
+      if (!bytes.ok() && content.time_ns < horizon_ns) continue;
+      if (!bytes.ok() || *bytes != content.bytes) {
+        return absl::InternalError("contents: " + (bytes.ok() ? std::string("one has changed")
+                                                              : bytes.status().ToString()));
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CrashOracle::CheckAll(Store& store) {
   RETURN_IF_ERROR(CheckOpened(store));
-  Sequences durable;
-  for (int i = 0; i < CrashRecords::kStreams; ++i) {
-    durable[static_cast<size_t>(i)] = ledger_.stream(i).acked;
-  }
+  const Sequences durable = Acked();
   const std::vector<model::Batch> expected = Expected(durable);
-  ASSIGN_OR_RETURN(const model::Batch found, Read(store, 0, /*rows=*/true));
-  const auto check = [&](std::string_view name, auto rows, bool buckets) {
-    return CheckRows(name, expected, rows, found.*rows, durable, ledger_.horizon_ns(),
-                     buckets && options_.whole_buckets);
+  ASSIGN_OR_RETURN(const Found found, ReadWhole(store, 0, /*rows=*/true));
+  const auto check = [&](std::string_view name, auto rows, int64_t age_ns, bool buckets = true) {
+    return CheckRows(name, expected, rows, found.rows.*rows, durable, Horizon(age_ns), buckets)
+        .status();
   };
-  RETURN_IF_ERROR(check("losses", &model::Batch::losses, true));
-  RETURN_IF_ERROR(check("spans", &model::Batch::spans, true));
-  RETURN_IF_ERROR(check("processes", &model::Batch::processes, true));
-  RETURN_IF_ERROR(check("addresses", &model::Batch::addresses, false));
-  RETURN_IF_ERROR(CheckSums(expected, found, 0));
+  RETURN_IF_ERROR(check("losses", &model::Batch::losses, options_.events_age_ns));
+  RETURN_IF_ERROR(check("spans", &model::Batch::spans, options_.spans_age_ns));
+  RETURN_IF_ERROR(check("processes", &model::Batch::processes, options_.events_age_ns));
+  RETURN_IF_ERROR(check("chunks", &model::Batch::chunks, options_.spans_age_ns));
+  RETURN_IF_ERROR(check("addresses", &model::Batch::addresses, 0, false));
+  RETURN_IF_ERROR(CheckLookups(store, expected, found.rows));
+  const int64_t horizon_ns = Horizon(options_.series_age_ns);
+  RETURN_IF_ERROR(CheckSums(expected, found, 0, horizon_ns).status());
   for (const int64_t step_ns : {kMinuteNs, kHourNs}) {
-    ASSIGN_OR_RETURN(const model::Batch sums, Read(store, step_ns, /*rows=*/false));
-    RETURN_IF_ERROR(CheckSums(expected, sums, step_ns));
+    ASSIGN_OR_RETURN(const Found sums, ReadWhole(store, step_ns, /*rows=*/false));
+    RETURN_IF_ERROR(CheckSums(expected, sums, step_ns, horizon_ns).status());
   }
   return absl::OkStatus();
 }
 
 absl::Status CrashOracle::CheckBeside(Store& store) {
-  Sequences required;
+  const Sequences required = Acked();
+  ASSIGN_OR_RETURN(const Found found, ReadWhole(store, 0, /*rows=*/true));
   Sequences sent;
-  for (int i = 0; i < CrashRecords::kStreams; ++i) {
-    required[static_cast<size_t>(i)] = ledger_.stream(i).acked;
-  }
-  ASSIGN_OR_RETURN(const model::Batch found, Read(store, 0, /*rows=*/true));
   for (int i = 0; i < CrashRecords::kStreams; ++i) {
     sent[static_cast<size_t>(i)] = ledger_.stream(i).sent;
   }
   const std::vector<model::Batch> expected = Expected(sent);
-  const auto check = [&](std::string_view name, auto rows) {
-    return CheckRows(name, expected, rows, found.*rows, required, ledger_.horizon_ns(),
-                     /*whole_buckets=*/false);
+  const auto check = [&](std::string_view name, auto rows, int64_t age_ns) {
+    return CheckRows(name, expected, rows, found.rows.*rows, required, Horizon(age_ns)).status();
+  };
+  RETURN_IF_ERROR(check("losses", &model::Batch::losses, options_.events_age_ns));
+  RETURN_IF_ERROR(check("spans", &model::Batch::spans, options_.spans_age_ns));
+  RETURN_IF_ERROR(check("processes", &model::Batch::processes, options_.events_age_ns));
+  RETURN_IF_ERROR(check("chunks", &model::Batch::chunks, options_.spans_age_ns));
+  return check("addresses", &model::Batch::addresses, 0);
+}
+
+absl::StatusOr<uint64_t> CrashOracle::CheckDamaged(Store& store, ScanReport& report) {
+  const std::vector<model::Batch> expected = Expected(Acked());
+  ASSIGN_OR_RETURN(const Found found, Read(store, 0, /*rows=*/true));
+  report = found.report;
+  uint64_t missing = 0;
+  const auto check = [&](std::string_view name, auto rows) -> absl::Status {
+    ASSIGN_OR_RETURN(const uint64_t rows_missing,
+                     CheckRows(name, expected, rows, found.rows.*rows, {}, INT64_MAX));
+    missing += rows_missing;
+    return absl::OkStatus();
   };
   RETURN_IF_ERROR(check("losses", &model::Batch::losses));
   RETURN_IF_ERROR(check("spans", &model::Batch::spans));
   RETURN_IF_ERROR(check("processes", &model::Batch::processes));
-  return check("addresses", &model::Batch::addresses);
+  RETURN_IF_ERROR(check("chunks", &model::Batch::chunks));
+  RETURN_IF_ERROR(check("addresses", &model::Batch::addresses));
+  ASSIGN_OR_RETURN(const uint64_t windows, CheckSums(expected, found, 0, INT64_MAX));
+  missing += windows;
+  for (const int64_t step_ns : {kMinuteNs, kHourNs}) {
+    ASSIGN_OR_RETURN(const Found sums, Read(store, step_ns, /*rows=*/false));
+    ASSIGN_OR_RETURN(const uint64_t sums_missing, CheckSums(expected, sums, step_ns, INT64_MAX));
+    missing += sums_missing;
+    report.damaged_blocks += sums.report.damaged_blocks;
+    Take(report.notes, sums.report.notes);
+  }
+  return missing;
 }
 
 }  // namespace kindling::storage

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/records.h"
+#include "storage/blocks/metric_block.h"
 #include "storage/store.h"
 #include "storage/testing/crash_records.h"
 
@@ -30,8 +31,8 @@ class CrashLedger {
   CrashLedger& operator=(const CrashLedger&) = delete;
 
   Stream& stream(int number) { return parts_->streams[static_cast<size_t>(number)]; }
-  // Records before this may have been dropped.
-  std::atomic<int64_t>& horizon_ns() { return parts_->horizon_ns; }
+  // The latest time of day that Retain was told; 0: none.
+  std::atomic<int64_t>& now_ns() { return parts_->now_ns; }
   // How often something happened, so that a test knows that it did.
   enum Counter { kAppends, kRefusedAppends, kRefusedOpens, kReads, kRetains, kCounters };
   std::atomic<uint64_t>& counter(Counter counter) { return parts_->counters[counter]; }
@@ -42,7 +43,7 @@ class CrashLedger {
  private:
   struct Parts {
     std::array<Stream, CrashRecords::kStreams> streams;
-    std::atomic<int64_t> horizon_ns;
+    std::atomic<int64_t> now_ns;
     std::array<std::atomic<uint64_t>, kCounters> counters;
     char store_id[128];
   };
@@ -54,10 +55,12 @@ class CrashLedger {
 // which record.
 class CrashOracle {
  public:
+  // What Retain may drop: what is older than this, or anything.
   struct Options {
-    bool metrics = true;
-    // Of what retention drops nothing is left that is older than what it dropped.
-    bool whole_buckets = true;
+    int64_t spans_age_ns = INT64_MAX;
+    int64_t series_age_ns = INT64_MAX;
+    int64_t events_age_ns = INT64_MAX;
+    bool all_may_go = false;
   };
 
   CrashOracle(const CrashRecords& records, CrashLedger& ledger, const Options& options)
@@ -71,14 +74,31 @@ class CrashOracle {
   absl::Status CheckAll(Store& store);
   // While appends go on.
   absl::Status CheckBeside(Store& store);
+  // Of a store whose files were damaged: what it gives is right and there once. Returns how many
+  // rows and windows of what was acknowledged it does not give; `report` is what it says about
+  // that.
+  absl::StatusOr<uint64_t> CheckDamaged(Store& store, ScanReport& report);
 
  private:
   using Sequences = std::array<uint64_t, CrashRecords::kStreams>;
 
-  absl::StatusOr<model::Batch> Read(Store& store, int64_t step_ns, bool rows);
+  Sequences Acked() const;
+  int64_t Horizon(int64_t age_ns) const;
+  // Everything that a store gives; series in windows of about `step_ns`.
+  struct Found {
+    model::Batch rows;
+    std::vector<MetricRun> runs;
+    ScanReport report;
+  };
+  absl::StatusOr<Found> Read(Store& store, int64_t step_ns, bool rows);
+  absl::StatusOr<Found> ReadWhole(Store& store, int64_t step_ns, bool rows);
   std::vector<model::Batch> Expected(const Sequences& last) const;
-  absl::Status CheckSums(const std::vector<model::Batch>& expected, const model::Batch& found,
-                         int64_t step_ns);
+  // Windows that begin before `horizon_ns` may be less than they should; returns how many are.
+  absl::StatusOr<uint64_t> CheckSums(const std::vector<model::Batch>& expected, const Found& found,
+                                     int64_t step_ns, int64_t horizon_ns) const;
+  // The same spans by search and by id, and the contents that chunks refer to.
+  absl::Status CheckLookups(Store& store, const std::vector<model::Batch>& expected,
+                            const model::Batch& found);
 
   const CrashRecords& records_;
   CrashLedger& ledger_;

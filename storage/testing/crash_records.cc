@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/strings/str_format.h"
+#include "model/content_hash.h"
 
 namespace kindling::storage {
 namespace {
@@ -47,6 +48,7 @@ class Writer {
     span.execution_unit = Number();
     span.id = static_cast<uint64_t>(span.start_ns / 1'000'000) << 22 | (random_() & 0x3fffff);
     if (Below(4) == 0) span.trace_id = {random_(), random_()};
+    if (Below(4) == 0) span.alias_trace_id = {random_(), random_()};
     span.parent_id = Below(2) == 0 ? 0 : random_();
     span.side = static_cast<model::Side>(1 + Below(2));
     span.protocol = static_cast<model::Protocol>(Below(6));
@@ -137,9 +139,13 @@ class Writer {
                              .time_ns = Time()};
     point.time_ns -= point.time_ns % (10 * kSecondNs);
     model::MetricSeries series;
-    if (Below(2) == 0) {
+    const uint64_t kind = Below(3);
+    if (kind == 0) {
       series = {.name = "things_total", .kind = model::MetricKind::kDelta};
       point.value = static_cast<double>(1 + Below(1000));
+    } else if (kind == 1) {
+      series = {.name = "things", .kind = model::MetricKind::kGauge};
+      point.value = static_cast<double>(Below(1000));
     } else {
       series = {.name = "things_seconds", .kind = model::MetricKind::kHistogram};
       point.histogram.Record(static_cast<int64_t>(1 + Below(1'000'000'000)), 1 + Below(10));
@@ -147,6 +153,23 @@ class Writer {
     series.labels = {{"host", absl::StrFormat("host-%d", Below(3))}};
     batch.series.push_back(series);
     batch.points.push_back(point);
+  }
+
+  // With a content of its own or one that others have too.
+  void Chunk(model::Batch& batch) {
+    model::Chunk chunk{.kind = static_cast<model::ChunkKind>(1 + Below(4)),
+                       .span_id = Below(2) == 0 || batch.spans.empty() ? 0 : batch.spans[0].id,
+                       .first_ns = Time(),
+                       .host = "host",
+                       .pid = static_cast<uint32_t>(Below(30'000)),
+                       .bytes = absl::StrFormat("%d", Number())};
+    chunk.last_ns = chunk.first_ns + static_cast<int64_t>(Below(kSecondNs));
+    model::Content content{.time_ns = chunk.first_ns,
+                           .bytes = Below(2) == 0 ? absl::StrFormat("stack %d", Below(5))
+                                                  : chunk.bytes + std::string(Below(500), 'x')};
+    content.hash = model::HashOf(content.bytes);
+    batch.chunks.push_back(std::move(chunk));
+    batch.contents.push_back(std::move(content));
   }
 
   uint64_t Below(uint64_t bound) { return random_() % bound; }
@@ -210,6 +233,7 @@ model::Batch CrashRecords::Batch(int stream, uint64_t sequence) const {
   for (uint64_t n = writer.Below(3); n > 0; --n) batch.addresses.push_back(writer.Address());
   for (uint64_t n = 1 + writer.Below(2); n > 0; --n) batch.losses.push_back(writer.Loss());
   for (uint64_t n = writer.Below(5) * scale; n > 0; --n) writer.Metric(batch);
+  for (uint64_t n = writer.Below(3); n > 0; --n) writer.Chunk(batch);
   return batch;
 }
 
@@ -219,6 +243,7 @@ bool ReadTag(const model::AddressBinding& row, CrashTag& tag) {
   return UnpackText(row.address, tag);
 }
 bool ReadTag(const model::Loss& row, CrashTag& tag) { return Unpack(row.requests, tag); }
+bool ReadTag(const model::Chunk& row, CrashTag& tag) { return UnpackText(row.bytes, tag); }
 
 std::string Text(const CrashTag& tag) {
   return absl::StrFormat("stream %d sequence %d row %d", tag.stream, tag.sequence, tag.row);

@@ -44,6 +44,7 @@ bool ReadTag(const model::Span& row, CrashTag& tag);
 bool ReadTag(const model::ProcessEvent& row, CrashTag& tag);
 bool ReadTag(const model::AddressBinding& row, CrashTag& tag);
 bool ReadTag(const model::Loss& row, CrashTag& tag);
+bool ReadTag(const model::Chunk& row, CrashTag& tag);
 
 std::string Text(const CrashTag& tag);
 

@@ -93,6 +93,7 @@ class Round {
 
   int threads_ = 1;
   bool retains_ = false;
+  bool all_may_go_ = false;
   bool faulty_ = false;
   End end_ = End::kLastAppend;
   std::atomic<int64_t> countdown_ = INT64_MAX;  // of what `end_` counts
@@ -112,8 +113,21 @@ void Round::ChooseLife() {
   retains_ = below(2) == 0;
   faulty_ = below(2) == 0 && !round_.real_files;
   options_.directory = round_.root;
-  options_.max_bytes = uint64_t{16} << (20 + below(6));
-  options_.max_age_ns = static_cast<int64_t>(2 + below(4)) * kHourNs;
+  // A small one loses its oldest records to its size.
+  all_may_go_ = below(6) == 0;
+  options_.max_bytes = all_may_go_ ? uint64_t{1} << 20 : uint64_t{64} << (20 + below(4));
+  // Enough for all that a life appends: a busy machine may seal late.
+  options_.memory_bytes = uint64_t{512} << 20;
+  const auto lengths = [&](int64_t bucket_ns, int64_t age_ns) {
+    return TierOptions{bucket_ns * static_cast<int64_t>(1 + below(3)), age_ns};
+  };
+  const int64_t age_ns = static_cast<int64_t>(2 + below(4)) * kHourNs;
+  options_.spans = lengths(kHourNs / 6, age_ns);
+  options_.series_10s = lengths(kHourNs / 6, age_ns);
+  options_.series_1m = lengths(kHourNs, 2 * age_ns);
+  options_.series_1h = lengths(24 * kHourNs, 3650 * 24 * kHourNs);
+  options_.events = lengths(kHourNs, 2 * age_ns);
+  options_.seal_after_ns = int64_t{1'000'000} << below(12);
   options_.min_free_bytes = 0;
 }
 
@@ -205,7 +219,7 @@ void Round::Retain() {
   }
   const int64_t now_ns = records_.SentNs(sequence);
   // One thread retains.
-  ledger_->horizon_ns() = std::max<int64_t>(ledger_->horizon_ns(), now_ns - options_.max_age_ns);
+  ledger_->now_ns() = std::max<int64_t>(ledger_->now_ns(), now_ns);
   const bool faults = faults_on_;
   const absl::Status retained = store_->Retain(now_ns);
   if (!retained.ok() && !faults && !faulty_) Require(retained, "retain");
@@ -221,7 +235,12 @@ bool Round::Send(const std::vector<std::pair<int, uint64_t>>& group) {
   }
   const absl::Status status = store_->Append(batches);
   if (!status.ok()) {
-    if (files_ == nullptr || files_->failures() == 0) Require(status, "append");
+    if (files_ == nullptr || files_->failures() == 0) {
+      const auto state = store_->admin().GetStatus();
+      Fail(absl::StrFormat("append: %s; %d batches and %d bytes not sealed", status.ToString(),
+                           state.ok() ? state->unsealed_batches : 0,
+                           state.ok() ? state->unsealed_bytes : 0));
+    }
     Count(CrashLedger::kRefusedAppends);
     return false;
   }
@@ -262,6 +281,11 @@ void Round::Beside(uint64_t seed) {
   std::mt19937_64 random(seed);
   while (!done_) {
     if (retains_ && random() % 2 == 0) Retain();
+    if (random() % 8 == 0) {
+      const bool faults = faults_on_;
+      const absl::Status compacted = store_->admin().Compact();
+      if (!compacted.ok() && !faults && !faulty_) Require(compacted, "compact");
+    }
     Require(oracle_->CheckBeside(*store_), "beside appends");
     Count(CrashLedger::kReads);
     std::this_thread::sleep_for(milliseconds(random() % 6));
@@ -275,7 +299,11 @@ void Round::Run() {
   ledger_ = *std::move(ledger);
   ChooseLife();
   oracle_ = std::make_unique<CrashOracle>(
-      records_, *ledger_, CrashOracle::Options{.metrics = false, .whole_buckets = false});
+      records_, *ledger_,
+      CrashOracle::Options{.spans_age_ns = options_.spans.max_age_ns,
+                           .series_age_ns = options_.series_10s.max_age_ns,
+                           .events_age_ns = options_.events.max_age_ns,
+                           .all_may_go = all_may_go_});
   if (!round_.last) ChooseEnd();
   if (!Open()) ::_exit(kCrashRoundDone);
   Require(oracle_->CheckAll(*store_), "after opening");

@@ -9,14 +9,11 @@
 
 namespace kindling::storage {
 
-// Blocks: the disk form of records. Layout (README.md has the picture):
+// Blocks of the rare classes, rows as they come. Layout (README.md has the picture):
 //
 //   "K" version class 0 | CRC-32 of what follows, little-endian | varint raw size | zstd(columns)
-//
-// Versions: a reader knows every version that was ever written; a new one is added by a new
-// description, never by changing an old one.
 
-// Row is model::Span, EdgeStats, ProcessEvent or Loss. REQUIRES: at most kMaxBlockRows rows.
+// Row is model::ProcessEvent or Loss. REQUIRES: at most kMaxBlockRows rows.
 template <typename Row>
 std::string EncodeBlock(const std::vector<const Row*>& rows);
 

@@ -1,4 +1,4 @@
-#include "storage/rocks_status.h"
+#include "storage/engine/rocks_status.h"
 
 #include <rocksdb/status.h>
 

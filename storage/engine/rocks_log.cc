@@ -1,4 +1,4 @@
-#include "storage/rocks_log.h"
+#include "storage/engine/rocks_log.h"
 
 #include <glog/logging.h>
 #include <rocksdb/env.h>

@@ -4,9 +4,15 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "base/hash.h"
 #include "model/records.h"
 #include "storage/keys.h"
+
+namespace rocksdb {
+class DB;
+class WriteBatch;
+}  // namespace rocksdb
 
 namespace kindling::storage {
 
@@ -16,6 +22,11 @@ AddressKey KeyOf(const model::AddressBinding& row, std::string_view tenant,
                  std::string_view cluster);
 std::string AddressValue(const model::AddressBinding& row);
 std::optional<model::AddressBinding> ParseAddressRow(std::string_view key, std::string_view value);
+
+// Forgets rows that a later one replaced before `horizon_ns`, and the oldest ones beyond
+// `max_rows`.
+absl::Status DropOldAddresses(rocksdb::DB& db, int64_t horizon_ns, size_t max_rows,
+                              rocksdb::WriteBatch& drop);
 
 // Knows the latest row of each address, so that a binding that an agent repeats is not written
 // again.

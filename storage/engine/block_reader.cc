@@ -1,0 +1,53 @@
+#include "storage/engine/block_reader.h"
+
+#include <rocksdb/db.h>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "storage/engine/rocks_status.h"
+
+namespace kindling::storage {
+namespace {
+
+constexpr size_t kMaxNotes = 10;
+
+std::string_view Name(BlockClass block_class) {
+  switch (block_class) {
+    case BlockClass::kSpans:
+      return "spans";
+    case BlockClass::kEdges:
+      return "edges";
+    case BlockClass::kMetrics:
+      return "metrics";
+    case BlockClass::kProcesses:
+      return "process events";
+    case BlockClass::kLosses:
+      return "losses";
+  }
+  return "records";
+}
+
+}  // namespace
+
+void Damage::Add(std::string what) {
+  ++report_.damaged_blocks;
+  if (report_.notes.size() >= kMaxNotes) return;
+  report_.notes.push_back("The store could not read " + std::move(what) + ".");
+}
+
+absl::Status ReadPart(rocksdb::DB& db, const View& view, const Bucket& bucket, const Block& block,
+                      BlockPart part, rocksdb::PinnableSlice* out) {
+  rocksdb::ReadOptions options;
+  options.snapshot = view.snapshot.get();
+  return FromRocks(db.Get(options, bucket.family->handle(), block.KeyOf(part), out),
+                   "read the store");
+}
+
+std::string BlockFault(const Block& block, const absl::Status& status) {
+  return absl::StrFormat("a block of %s from %s: %s", Name(block.key.block_class),
+                         absl::FormatTime("%Y-%m-%d %H:%M:%S UTC",
+                                          absl::FromUnixNanos(block.first_ns), absl::UTCTimeZone()),
+                         std::string(status.message()));
+}
+
+}  // namespace kindling::storage

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/engine/bucket_id.h"
+#include "storage/engine/families.h"
+#include "storage/rocks_store_options.h"
+
+namespace rocksdb {
+class Cache;
+class DB;
+class Env;
+class Statistics;
+class WriteBufferManager;
+}  // namespace rocksdb
+
+namespace kindling::storage {
+
+// What outlives the database when it is opened anew: the caches and counters.
+struct DatabaseResources {
+  explicit DatabaseResources(const RocksStoreOptions& options);
+  ~DatabaseResources();
+  std::shared_ptr<rocksdb::Cache> cache;
+  std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
+  std::shared_ptr<rocksdb::Statistics> statistics;
+  std::unique_ptr<rocksdb::Env> env;  // null: the operating system's
+};
+
+// One opened database: the default family (meta, sequences, addresses, dictionaries), the family of
+// raw batches and one for each bucket.
+//
+// Threads: as RocksDB: safe from any, but nothing may be in use when it goes.
+class Database {
+ public:
+  // Errors as OpenRocksStore's. `read_only` opens what is there without writing to it.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const RocksStoreOptions& options,
+                                                        const DatabaseResources& resources,
+                                                        bool read_only);
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  rocksdb::DB& db() { return *db_; }
+  const Family& raw() const { return *raw_; }
+  // The buckets that were there when it was opened.
+  const std::map<BucketId, std::shared_ptr<const Family>>& buckets() const { return buckets_; }
+
+  // True when what was written last could not be read from the log.
+  bool log_damaged() const { return log_damaged_; }
+
+  absl::StatusOr<std::shared_ptr<const Family>> CreateBucket(const BucketId& id);
+  // Forgets the bucket; its files go when nobody reads them any more.
+  absl::Status DropBucket(const BucketId& id, const Family& family);
+
+ private:
+  Database(const RocksStoreOptions& options, const DatabaseResources& resources)
+      : options_(options), resources_(resources) {}
+
+  const RocksStoreOptions& options_;
+  const DatabaseResources& resources_;
+  std::unique_ptr<rocksdb::DB> db_;
+  bool log_damaged_ = false;
+  std::shared_ptr<const Family> default_;
+  std::shared_ptr<const Family> raw_;
+  std::map<BucketId, std::shared_ptr<const Family>> buckets_;
+};
+
+}  // namespace kindling::storage

@@ -1,0 +1,176 @@
+#include "storage/engine/directory.h"
+
+#include <rocksdb/db.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "storage/blocks/raw_batch.h"
+#include "storage/engine/block_header.h"
+#include "storage/engine/rocks_status.h"
+#include "storage/keys.h"
+
+namespace kindling::storage {
+namespace {
+
+std::unique_ptr<rocksdb::Iterator> NewIterator(Database& database, const Family& family) {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  return std::unique_ptr<rocksdb::Iterator>(database.db().NewIterator(options, family.handle()));
+}
+
+// A block whose summary cannot be read may still have a sound body.
+std::shared_ptr<const Block> MakeBlock(const BlockKey& key, const BucketId& bucket,
+                                       std::string_view value, std::vector<std::string>& faults) {
+  auto block = std::make_shared<Block>();
+  block->key = key;
+  std::string_view summary;
+  const std::optional<BlockHeader> header = ParseSummary(value, &summary);
+  if (!header) {
+    faults.push_back(absl::StrFormat("the summary of a block in %s", bucket.FamilyName()));
+    block->first_ns = bucket.start_ns;
+    block->last_ns = bucket.end_ns() - 1;
+    block->has_filter = true;
+    return block;
+  }
+  block->first_ns = header->first_ns;
+  block->last_ns = header->last_ns;
+  block->rows = header->rows;
+  block->bytes = value.size() + header->filter_bytes + header->body_bytes;
+  block->has_filter = header->filter_bytes > 0;
+  if (key.block_class == BlockClass::kSpans) {
+    absl::StatusOr<SpanSummary> spans = SpanSummary::Parse(summary);
+    if (spans.ok()) block->spans = *std::move(spans);
+  }
+  return block;
+}
+
+// Goes from summary to summary without reading what is between them.
+void LoadBlocks(Database& database, Bucket& bucket, Directory& out) {
+  constexpr int kMaxSkips = 40;
+  const auto iterator = NewIterator(database, *bucket.family);
+  const std::string prefix(1, static_cast<char>(Table::kBlocks));
+  std::string from = prefix;
+  std::optional<BlockKey> last;
+  for (int skips = 0; skips < kMaxSkips;) {
+    iterator->Seek(from);
+    if (!iterator->status().ok()) {
+      out.view.faults.push_back(absl::StrFormat("a part of %s: %s", bucket.id.FamilyName(),
+                                                iterator->status().ToString()));
+      if (!last) return;
+      // The database cannot read on from here: try further on, further away each time.
+      BlockKey next = *last;
+      next.number += uint64_t{1} << skips++;
+      from = next.Encode();
+      continue;
+    }
+    if (!iterator->Valid() || !iterator->key().starts_with(prefix)) return;
+    const std::optional<BlockKey> key = BlockKey::Parse(iterator->key().ToStringView());
+    if (!key) {
+      out.view.faults.push_back(
+          absl::StrFormat("a block with an unreadable key in %s", bucket.id.FamilyName()));
+      from = iterator->key().ToString() + '\0';
+      continue;
+    }
+    // Without its summary the first part that is there stands for the block.
+    bucket.blocks.push_back(MakeBlock(
+        *key, bucket.id,
+        key->part == BlockPart::kSummary ? iterator->value().ToStringView() : std::string_view(),
+        out.view.faults));
+    bucket.bytes += bucket.blocks.back()->bytes;
+    bucket.rows += bucket.blocks.back()->rows;
+    out.next_number = std::max(out.next_number, key->number + 1);
+    last = key;
+    BlockKey next = *key;
+    next.part = BlockPart::kSummary;
+    ++next.number;
+    from = next.Encode();
+  }
+}
+
+void LoadNumbers(Database& database, const Family& family, Directory& out) {
+  const auto iterator = NewIterator(database, family);
+  const std::string prefix(1, static_cast<char>(Table::kChunks));
+  for (iterator->Seek(prefix); iterator->Valid() && iterator->key().starts_with(prefix);
+       iterator->Next()) {
+    const auto key = ChunkKey::Parse(iterator->key().ToStringView());
+    if (key) out.next_number = std::max(out.next_number, key->number + 1);
+  }
+}
+
+void LoadRawBatches(Database& database, Directory& out) {
+  const auto iterator = NewIterator(database, database.raw());
+  const int64_t now_ns = absl::GetCurrentTimeNanos();
+  for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+    const auto key = RawBatchKey::Parse(iterator->key().ToStringView());
+    if (!key) continue;
+    out.next_arrival = std::max(out.next_arrival, key->arrival + 1);
+    absl::StatusOr<model::Batch> batch = DecodeRawBatch(iterator->value().ToStringView());
+    if (!batch.ok()) {
+      out.view.faults.push_back("a batch that was not sealed yet: " +
+                                std::string(batch.status().message()));
+      continue;
+    }
+    out.view.unsealed.push_back({.arrival = key->arrival,
+                                 .bytes = iterator->value().size(),
+                                 .arrived_ns = now_ns,
+                                 .batch = std::make_shared<const model::Batch>(*std::move(batch))});
+  }
+  if (!iterator->status().ok()) {
+    out.view.faults.push_back("batches that were not sealed yet: " + iterator->status().ToString());
+  }
+}
+
+void LoadDictionaries(Database& database, Directory& out) {
+  auto dictionaries = std::make_shared<ZstdDictionaries>();
+  const std::string prefix(1, static_cast<char>(Table::kDictionaries));
+  const std::unique_ptr<rocksdb::Iterator> iterator(
+      database.db().NewIterator(rocksdb::ReadOptions()));
+  for (iterator->Seek(prefix); iterator->Valid() && iterator->key().starts_with(prefix);
+       iterator->Next()) {
+    const auto key = DictionaryKey::Parse(iterator->key().ToStringView());
+    if (!key || !dictionaries->Add(key->number, iterator->value().ToStringView()).ok()) {
+      out.view.faults.push_back("a dictionary");
+      continue;
+    }
+    dictionaries->Use(key->number);
+  }
+  out.view.dictionaries = std::move(dictionaries);
+}
+
+}  // namespace
+
+absl::StatusOr<Directory> LoadDirectory(Database& database) {
+  Directory out;
+  out.view.dropped_before_ns.fill(INT64_MIN);
+  if (database.log_damaged()) {
+    out.view.faults.push_back("the end of its log: what was stored last may be missing");
+  }
+  for (const Tier tier : kTiers) {
+    std::string value;
+    const rocksdb::Status read = database.db().Get(
+        rocksdb::ReadOptions(), MetaKey{DroppedBeforeName(tier)}.Encode(), &value);
+    if (read.IsNotFound()) continue;
+    RETURN_IF_ERROR(FromRocks(read, "read the store"));
+    const std::optional<int64_t> time_ns = ParseTime(value);
+    if (time_ns) out.view.dropped_before_ns[static_cast<size_t>(tier)] = *time_ns;
+  }
+  LoadDictionaries(database, out);
+  for (const auto& [id, family] : database.buckets()) {
+    auto bucket = std::make_shared<Bucket>();
+    bucket->id = id;
+    bucket->family = family;
+    bucket->written_ns = absl::GetCurrentTimeNanos();
+    LoadBlocks(database, *bucket, out);
+    if (id.tier == Tier::kSpans) LoadNumbers(database, *family, out);
+    out.view.buckets.push_back(std::move(bucket));
+  }
+  LoadRawBatches(database, out);
+  return out;
+}
+
+}  // namespace kindling::storage

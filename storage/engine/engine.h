@@ -1,0 +1,172 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "storage/engine/address_rows.h"
+#include "storage/engine/database.h"
+#include "storage/engine/merger.h"
+#include "storage/engine/sealer.h"
+#include "storage/engine/view.h"
+#include "storage/rocks_store_options.h"
+#include "storage/series_limiter.h"
+#include "storage/store.h"
+
+namespace rocksdb {
+class WriteBatch;
+}
+
+namespace kindling::storage {
+
+// The state of an open store and everything that changes it. Queries take a Reading of it.
+//
+// Threads: safe from any. One append at a time; one seal, merge or retention at a time commits, and
+//          appends go on beside it.
+// Failure: after a failed write nothing is written until Recover has opened the database anew.
+class Engine {
+ public:
+  // Of the key space and the values as a whole. 1 was the first store's, which is not read.
+  static constexpr int kFormat = 2;
+
+  explicit Engine(const RocksStoreOptions& options);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Opens the database, makes a new store if there is none.
+  absl::Status Open();
+
+  absl::Status Append(const std::vector<Store::BatchPtr>& batches);
+
+  // Seals what there is a block's worth of, and what arrived before `before_ns` (monotonic). True
+  // when something was sealed.
+  absl::StatusOr<bool> SealSome(int64_t before_ns);
+  // Merges small blocks once. True when something was merged.
+  absl::StatusOr<bool> MergeSome(int64_t quiet_before_ns);
+  // Has RocksDB remove what merging left behind, in the bucket where that is most. True when it
+  // did.
+  absl::StatusOr<bool> TidySome();
+  absl::Status Retain(int64_t now_ns);
+  // What a clean shutdown leaves in files rather than in the log.
+  void Flush();
+  // Has RocksDB compact every family.
+  absl::Status CompactAll();
+  absl::Status Checkpoint(const std::string& directory);
+
+  // The database and a view of it, held in place while this lives.
+  class Reading {
+   public:
+    explicit Reading(Engine& engine) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+    ~Reading() ABSL_NO_THREAD_SAFETY_ANALYSIS;
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+    rocksdb::DB& db() const;
+    const View& view() const { return *view_; }
+
+   private:
+    Engine& engine_;
+    std::shared_ptr<const View> view_;
+  };
+
+  const RocksStoreOptions& options() const { return options_; }
+  const DatabaseResources& resources() const { return resources_; }
+  const std::string& id() const { return id_; }
+  uint64_t late_refused() const { return late_refused_; }
+  uint64_t unsealed_memory_bytes() const {
+    absl::MutexLock lock(&view_mu_);
+    return unsealed_bytes_;
+  }
+  // Empty while appends are taken.
+  std::string stopped() const;
+  // Blocks until there is likely something to seal, `timeout` has passed or `stop` is set.
+  void WaitForWork(absl::Duration timeout, const std::atomic<bool>& stop);
+  void WakeUp();
+
+ private:
+  absl::Status Initialise() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_, db_mu_);
+  // Takes over what the database holds.
+  absl::Status Load() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_, db_mu_);
+  // Drops the buckets whose end was written down as dropped, but no more.
+  void DropLeftOver(View& view) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  void LoadAddresses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  bool WriteFailed() const;
+  // Makes writing possible again after a failure; RESOURCE_EXHAUSTED as long as there is no room.
+  absl::Status Recover() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_) ABSL_LOCKS_EXCLUDED(db_mu_);
+  // The only way to write. The failure of one write forbids all others.
+  absl::Status Write(rocksdb::WriteBatch& write, bool sync) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  // Runs what writes to the disk unless an earlier one failed; notes a failure.
+  template <typename Operation>
+  absl::Status Written(Operation operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_)
+      ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  absl::Status CompactFamily(const Family& family) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  absl::Status WaitForRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_);
+
+  std::shared_ptr<const View> view() const;
+  template <typename Change>
+  void ChangeView(Change change);
+  // After a commit: what is read from now on includes it.
+  void TakeSnapshot(View& view) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+
+  // Tells the limiter of the series that a bucket already holds.
+  void SeedSeries(const View& view, const Space& space, int64_t bucket_ns, SeriesLimiter& limiter)
+      ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  absl::StatusOr<std::shared_ptr<const Bucket>> BucketFor(const View& view, Tier tier,
+                                                          int64_t start_ns)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  absl::Status CommitSeal(const std::vector<UnsealedBatch>& batches, BucketWrites writes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  absl::Status CommitMerge(const Merge& merge, MergeWrite write)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  absl::Status Drop(const std::vector<BucketId>& ids,
+                    const std::vector<std::pair<Tier, int64_t>>& before)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  absl::Status DropBySize() ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mu_)
+      ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  uint64_t FileBytes(const Bucket& bucket) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  absl::Status FlushFamilies() ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+
+  void Point(std::string_view name) const {
+    if (options_.testing.failpoint) options_.testing.failpoint(name);
+  }
+  const TierOptions& TierOf(Tier tier) const;
+
+  const RocksStoreOptions options_;
+  const DatabaseResources resources_;
+  const uint64_t part_bytes_;  // a bucket that holds more goes on in a further part
+  const uint64_t unsealed_limit_bytes_;
+  std::string id_;
+
+  // Taken in this order.
+  absl::Mutex append_mu_;  // one append at a time
+  absl::Mutex seal_mu_;    // one seal is prepared at a time
+  SeriesLimiter limiter_ ABSL_GUARDED_BY(seal_mu_);
+  absl::Mutex merge_mu_;  // one merge is prepared at a time
+  // Shared while the database is in use, exclusive while it is replaced.
+  mutable absl::Mutex db_mu_;
+  absl::Mutex commit_mu_;         // blocks and buckets change one commit at a time
+  mutable absl::Mutex write_mu_;  // one write at a time
+  mutable absl::Mutex view_mu_;
+
+  std::unique_ptr<Database> database_ ABSL_GUARDED_BY(db_mu_);  // never null once open
+  LatestAddresses latest_ ABSL_GUARDED_BY(append_mu_);
+  bool write_failed_ ABSL_GUARDED_BY(write_mu_) = false;
+  std::string stopped_ ABSL_GUARDED_BY(write_mu_);
+  std::shared_ptr<const View> view_ ABSL_GUARDED_BY(view_mu_);
+  uint64_t unsealed_bytes_ ABSL_GUARDED_BY(view_mu_) = 0;
+  uint64_t unsealed_spans_ ABSL_GUARDED_BY(view_mu_) = 0;
+  uint64_t unsealed_rows_ ABSL_GUARDED_BY(view_mu_) = 0;  // of all other classes
+  bool woken_ ABSL_GUARDED_BY(view_mu_) = false;
+  std::atomic<uint64_t> next_number_{1};
+  uint64_t next_arrival_ ABSL_GUARDED_BY(append_mu_) = 1;
+  std::atomic<uint64_t> late_refused_{0};
+};
+
+}  // namespace kindling::storage

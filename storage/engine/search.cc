@@ -1,0 +1,217 @@
+#include "storage/engine/search.h"
+
+#include <rocksdb/db.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "storage/blocks/span_block.h"
+#include "storage/engine/block_reader.h"
+#include "storage/engine/rocks_status.h"
+#include "storage/engine/sealer.h"
+#include "storage/keys.h"
+
+namespace kindling::storage {
+namespace {
+
+template <typename T>
+bool AnyOf(const std::vector<T>& wanted, const T& value) {
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
+}
+
+// A block that a search may have to read.
+struct Candidate {
+  int64_t highest_rank = 0;
+  const Bucket* bucket = nullptr;
+  const Block* block = nullptr;
+};
+
+bool Failed(model::Outcome outcome) {
+  return outcome != model::Outcome::kUnset && outcome != model::Outcome::kOk;
+}
+
+// Opens the body of a block. Lifetime: `body` must outlive what is returned.
+absl::StatusOr<SpanBlock> OpenBody(rocksdb::DB& db, const View& view, const Bucket& bucket,
+                                   const Block& block, rocksdb::PinnableSlice* body) {
+  const absl::Status read = ReadPart(db, view, bucket, block, BlockPart::kBody, body);
+  if (!read.ok()) return read;
+  return SpanBlock::Open(body->ToStringView(), *view.dictionaries);
+}
+
+bool FilterMayMatch(rocksdb::DB& db, const View& view, const Candidate& candidate,
+                    const SpanSearch& search) {
+  if (search.attributes.empty() || !candidate.block->has_filter) return true;
+  rocksdb::PinnableSlice filter;
+  const absl::Status read =
+      ReadPart(db, view, *candidate.bucket, *candidate.block, BlockPart::kFilter, &filter);
+  return !read.ok() || SpanFilterMayMatch(filter.ToStringView(), search);
+}
+
+// Gives the wanted spans that are not sealed yet; returns the visitor's last word.
+int64_t SearchUnsealed(const View& view, const SpanSearch& search, const SpanVisitor& visit) {
+  std::vector<const model::Span*> found;
+  for (const UnsealedBatch& unsealed : view.unsealed) {
+    const model::Batch& batch = *unsealed.batch;
+    if (batch.tenant != search.tenant || batch.cluster != search.cluster) continue;
+    for (const model::Span& span : batch.spans) {
+      if (view.Keeps(Tier::kSpans, span.start_ns) && Meets(span, search)) found.push_back(&span);
+    }
+  }
+  std::sort(found.begin(), found.end(), [&](const model::Span* a, const model::Span* b) {
+    return RankOf(*a, search.order) > RankOf(*b, search.order);
+  });
+  int64_t lowest_rank = INT64_MIN;
+  for (const model::Span* span : found) {
+    if (RankOf(*span, search.order) < lowest_rank) break;
+    lowest_rank = visit(*span);
+    if (lowest_rank == INT64_MAX) break;
+  }
+  return lowest_rank;
+}
+
+}  // namespace
+
+bool Meets(const model::Span& span, const SpanSearch& search) {
+  const int64_t duration_ns = span.duration_ns();
+  if (span.start_ns < search.start_ns || span.start_ns >= search.end_ns) return false;
+  if (duration_ns < search.min_duration_ns || duration_ns > search.max_duration_ns) return false;
+  if (RankOf(span, search.order) > search.highest_rank) return false;
+  if (search.only_errors && !Failed(span.outcome)) return false;
+  if (search.only_slow && !span.slow) return false;
+  if (!AnyOf(search.endpoints, span.endpoint) || !AnyOf(search.status_codes, span.status_code)) {
+    return false;
+  }
+  for (const auto& attribute : search.attributes) {
+    if (std::find(span.attributes.begin(), span.attributes.end(), attribute) ==
+        span.attributes.end()) {
+      return false;
+    }
+  }
+  return search.ends == nullptr ||
+         search.ends({span.side, span.protocol, span.transport, span.client, span.server},
+                     span.start_ns);
+}
+
+absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
+                                         const SpanSearch& search, const SpanVisitor& visit) {
+  Damage damage;
+  for (const std::string& fault : view.faults) damage.Add(fault);
+  const Space space{search.tenant, search.cluster};
+  int64_t lowest_rank = SearchUnsealed(view, search, visit);
+
+  std::vector<Candidate> candidates;
+  for (const auto& bucket : view.buckets) {
+    if (bucket->id.tier != Tier::kSpans || !bucket->id.Overlaps(search.start_ns, search.end_ns)) {
+      continue;
+    }
+    for (const auto& block : bucket->blocks) {
+      if (block->key.block_class != BlockClass::kSpans || block->key.space != space) continue;
+      if (block->last_ns < search.start_ns || block->first_ns >= search.end_ns) continue;
+      // An unreadable summary says nothing: the body may be sound.
+      if (block->spans && !block->spans->MayMatch(search)) continue;
+      const int64_t rank = block->spans ? block->spans->HighestRank(search) : INT64_MAX;
+      candidates.push_back({rank, bucket.get(), block.get()});
+    }
+  }
+  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    return std::pair(a.highest_rank, a.block->key.number) >
+           std::pair(b.highest_rank, b.block->key.number);
+  });
+  for (const Candidate& candidate : candidates) {
+    if (lowest_rank == INT64_MAX || candidate.highest_rank < lowest_rank) break;
+    if (!FilterMayMatch(db, view, candidate, search)) continue;
+    rocksdb::PinnableSlice body;
+    absl::StatusOr<SpanBlock> block =
+        OpenBody(db, view, *candidate.bucket, *candidate.block, &body);
+    absl::StatusOr<int64_t> lowest =
+        block.ok() ? block->Search(search, lowest_rank, visit) : block.status();
+    if (lowest.ok()) {
+      lowest_rank = *lowest;
+    } else {
+      damage.Add(BlockFault(*candidate.block, lowest.status()));
+    }
+  }
+  return damage.Take();
+}
+
+absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const Store::SpanIds& ids,
+                                       std::vector<model::Span>* spans) {
+  Store::SpanIds wanted = ids;
+  std::sort(wanted.spans.begin(), wanted.spans.end());
+  std::sort(wanted.traces.begin(), wanted.traces.end());
+  std::sort(wanted.aliases.begin(), wanted.aliases.end());
+  const auto has = [](const auto& sorted, const auto& id) {
+    return std::binary_search(sorted.begin(), sorted.end(), id);
+  };
+
+  Damage damage;
+  for (const std::string& fault : view.faults) damage.Add(fault);
+  for (const UnsealedBatch& unsealed : view.unsealed) {
+    const model::Batch& batch = *unsealed.batch;
+    if (batch.tenant != ids.tenant || batch.cluster != ids.cluster) continue;
+    for (const model::Span& span : batch.spans) {
+      if (has(wanted.spans, span.id) || has(wanted.traces, span.trace_id) ||
+          has(wanted.aliases, span.alias_trace_id)) {
+        spans->push_back(span);
+      }
+    }
+  }
+
+  const Space space{ids.tenant, ids.cluster};
+  rocksdb::ReadOptions options;
+  options.snapshot = view.snapshot.get();
+  for (const auto& bucket : view.buckets) {
+    if (bucket->id.tier != Tier::kSpans) continue;
+    std::set<uint64_t> by_alias;
+    if (!wanted.aliases.empty()) {
+      const std::unique_ptr<rocksdb::Iterator> iterator(
+          db.NewIterator(options, bucket->family->handle()));
+      for (const model::TraceId& alias : wanted.aliases) {
+        const std::string prefix = AliasKey::Prefix(space, AliasHash(alias));
+        for (iterator->Seek(prefix); iterator->Valid() && iterator->key().starts_with(prefix);
+             iterator->Next()) {
+          const auto key = AliasKey::Parse(iterator->key().ToStringView());
+          if (key) by_alias.insert(key->block_number);
+        }
+      }
+      if (!iterator->status().ok()) damage.Add("an index: " + iterator->status().ToString());
+    }
+    for (const auto& block : bucket->blocks) {
+      if (block->key.block_class != BlockClass::kSpans || block->key.space != space) continue;
+      const auto may_hold = [&](const auto& sorted, auto may) {
+        return !sorted.empty() && (!block->spans || std::any_of(sorted.begin(), sorted.end(), may));
+      };
+      const bool by_span =
+          may_hold(wanted.spans, [&](model::SpanId id) { return block->spans->MayHoldSpan(id); });
+      const bool by_trace = may_hold(
+          wanted.traces, [&](const model::TraceId& id) { return block->spans->MayHoldTrace(id); });
+      const bool aliased = by_alias.contains(block->key.number);
+      if (!by_span && !by_trace && !aliased) continue;
+
+      rocksdb::PinnableSlice body;
+      absl::StatusOr<SpanBlock> opened = OpenBody(db, view, *bucket, *block, &body);
+      absl::Status status = opened.status();
+      std::vector<model::Span> found;
+      const auto add = [&](const absl::StatusOr<std::vector<model::Span>>& part) {
+        status.Update(part.status());
+        if (!part.ok()) return;
+        // One span may be asked for in more than one way.
+        for (const model::Span& span : *part) {
+          if (std::find(found.begin(), found.end(), span) == found.end()) found.push_back(span);
+        }
+      };
+      if (status.ok() && by_span) add(opened->FindSpans(wanted.spans));
+      if (status.ok() && by_trace) add(opened->FindTraces(wanted.traces));
+      if (status.ok() && aliased) add(opened->FindAliases(wanted.aliases));
+      if (!status.ok()) damage.Add(BlockFault(*block, status));
+      std::move(found.begin(), found.end(), std::back_inserter(*spans));
+    }
+  }
+  return damage.Take();
+}
+
+}  // namespace kindling::storage
