@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -37,7 +38,8 @@ absl::Status Committer::Submit(std::shared_ptr<Lane> lane, model::Batch batch, s
     return absl::ResourceExhaustedError("the store is behind: try again later");
   }
   counters_.pending_bytes += bytes;
-  queue_.push_back({std::move(lane), std::move(batch), bytes, std::move(done)});
+  queue_.push_back({std::move(lane), std::make_shared<const model::Batch>(std::move(batch)), bytes,
+                    std::move(done)});
   return absl::OkStatus();
 }
 
@@ -97,7 +99,7 @@ void Committer::Run() {
   }
 }
 
-absl::Status Committer::Append(const std::vector<model::Batch>& batches) {
+absl::Status Committer::Append(const std::vector<storage::Store::BatchPtr>& batches) {
   absl::Status status = store_.Append(batches);
   if (!status.ok()) {
     LOG_EVERY_N(ERROR, 100) << "store: " << status;
@@ -117,50 +119,39 @@ void Committer::Tell(Item& item, const absl::Status& status) {
 }
 
 void Committer::Commit(std::vector<Item> group) {
-  std::vector<model::Batch> batches;
+  std::vector<storage::Store::BatchPtr> batches;
   batches.reserve(group.size());
   size_t bytes = 0;
-  for (Item& item : group) {
+  for (const Item& item : group) {
     bytes += item.bytes;
-    if (!item.lane->failed) batches.push_back(std::move(item.batch));
+    if (!item.lane->failed) batches.push_back(item.batch);
   }
   const absl::Status status = batches.empty() ? absl::OkStatus() : Append(batches);
   {
     absl::MutexLock lock(&mu_);
     counters_.pending_bytes -= bytes;
   }
-  if (absl::IsInvalidArgument(status)) return AppendApart(group, std::move(batches), status);
+  if (absl::IsInvalidArgument(status)) return AppendApart(group, status);
   for (Item& item : group) Tell(item, status);
 }
 
-// One by one, to find the batch that the store does not take. `batches` are those of the items
-// whose lanes have not failed, in their order; `together` is what the store said of all of them.
-void Committer::AppendApart(std::vector<Item>& group, std::vector<model::Batch> batches,
-                            const absl::Status& together) {
-  std::vector<bool> was_failed;
-  was_failed.reserve(group.size());
-  for (const Item& item : group) was_failed.push_back(item.lane->failed);
-  const bool is_found = batches.size() == 1;
-  size_t next = 0;
-  for (size_t i = 0; i < group.size(); ++i) {
-    if (was_failed[i]) {
-      Tell(group[i], absl::OkStatus());  // says that the lane has failed
-      continue;
-    }
-    std::vector<model::Batch> one;
-    one.push_back(std::move(batches[next++]));
-    absl::Status status = is_found                ? together
-                          : group[i].lane->failed ? absl::OkStatus()
-                                                  : Append(one);
+// One by one, in order, to find the batch that the store does not take; `together` is what it said
+// of all of them.
+void Committer::AppendApart(std::vector<Item>& group, const absl::Status& together) {
+  const auto is_tried = [](const Item& item) { return !item.lane->failed; };
+  const bool is_found = std::count_if(group.begin(), group.end(), is_tried) == 1;
+  for (Item& item : group) {
+    absl::Status status;
+    if (is_tried(item)) status = is_found ? together : Append({item.batch});
     if (absl::IsInvalidArgument(status)) {
       // It passed every check of ours, so that the fault is not the agent's to correct.
-      status = absl::InternalError(absl::StrFormat("the store does not take batch %d of run %d: %s",
-                                                   one[0].id.sequence, one[0].id.boot_epoch,
-                                                   std::string(status.message())));
+      status = absl::InternalError(
+          absl::StrFormat("the store does not take batch %d of run %d: %s", item.batch->id.sequence,
+                          item.batch->id.boot_epoch, std::string(status.message())));
       absl::MutexLock lock(&mu_);
       ++counters_.malformed;
     }
-    Tell(group[i], status);
+    Tell(item, status);
   }
 }
 

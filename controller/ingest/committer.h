@@ -75,16 +75,15 @@ class Committer {
  private:
   struct Item {
     std::shared_ptr<Lane> lane;
-    model::Batch batch;
+    std::shared_ptr<const model::Batch> batch;  // the store keeps it until it is in blocks
     size_t bytes;
     Done done;
   };
 
   void Run();
   void Commit(std::vector<Item> group);
-  absl::Status Append(const std::vector<model::Batch>& batches);
-  void AppendApart(std::vector<Item>& group, std::vector<model::Batch> batches,
-                   const absl::Status& together);
+  absl::Status Append(const std::vector<std::shared_ptr<const model::Batch>>& batches);
+  void AppendApart(std::vector<Item>& group, const absl::Status& together);
   static void Tell(Item& item, const absl::Status& status);
   // Lets some of those go on who wait for room: as many as there is likely to be room for.
   void WakeWaiting();

@@ -8,36 +8,25 @@
 #include <vector>
 
 #include "base/testing/status_matchers.h"
-#include "storage/store.h"
+#include "controller/testing/memory_store.h"
 
 namespace kindling::controller {
 namespace {
 
 // Remembers what was appended; can be made to wait and to fail.
-class FakeStore final : public storage::Store {
+class FakeStore final : public MemoryStore {
  public:
-  absl::Status Append(const std::vector<model::Batch>& batches) override {
+  absl::Status Append(const std::vector<BatchPtr>& batches) override {
     absl::MutexLock lock(&mu_);
     ++calls_;
     mu_.Await(absl::Condition(&open_));
     if (!status_.ok()) return status_;
     for (const auto& batch : batches) {
-      if (batch.id.sequence == malformed_) return absl::InvalidArgumentError("malformed");
+      if (batch->id.sequence == malformed_) return absl::InvalidArgumentError("malformed");
     }
-    for (const auto& batch : batches) sequences_.push_back(batch.id.sequence);
+    for (const auto& batch : batches) sequences_.push_back(batch->id.sequence);
     return absl::OkStatus();
   }
-  absl::StatusOr<std::vector<Durable>> DurableSequences(std::string_view) override {
-    return std::vector<Durable>();
-  }
-  absl::StatusOr<storage::ScanReport> Scan(
-      const storage::ScanPlan&, const std::function<bool(const model::Batch&)>&) override {
-    return storage::ScanReport();
-  }
-  absl::Status Retain(int64_t) override { return absl::OkStatus(); }
-  const std::string& id() const override { return id_; }
-  uint64_t ApproximateBytes() const override { return 0; }
-  int64_t OldestNs() const override { return 0; }
 
   void SetOpen(bool open) {
     absl::MutexLock lock(&mu_);
@@ -72,7 +61,6 @@ class FakeStore final : public storage::Store {
   absl::Status status_;
   uint64_t malformed_ = 0;
   std::vector<uint64_t> sequences_;
-  std::string id_ = "fake";
 };
 
 model::Batch BatchOf(uint64_t sequence) {
