@@ -104,14 +104,6 @@ bool MayConcern(const model::Filter& filter, model::RecordKind kind, const EdgeG
   return MayMatch(filter, kind, group, group.sum.outcome != model::Outcome::kUnset);
 }
 
-// The edges that a question is about, and how complete they are.
-struct Answer {
-  std::vector<MapEdge> edges;
-  CompletenessSum completeness;
-  Range range;
-  Range covered;
-};
-
 // The part of `range` that was watched and told of.
 Range CoveredBy(const Flows& flows, const std::vector<AgentInfo>& agents, const Range& range) {
   // Windows come a moment after their end; without any for longer nothing happened.
@@ -127,16 +119,22 @@ Range CoveredBy(const Flows& flows, const std::vector<AgentInfo>& agents, const 
   return end_ns > start_ns ? Range{start_ns, end_ns} : range;
 }
 
-absl::StatusOr<Answer> AnswerFor(const QueryContext& context, const v1::TimeRange& time,
-                                 const std::string& filter_text, bool by_endpoint) {
+}  // namespace
+
+absl::StatusOr<EdgeAnswer> AnswerFor(const QueryContext& context, const v1::TimeRange& time,
+                                     const std::string& filter_text, bool by_endpoint,
+                                     const std::function<void(const EdgeGroup&)>& visit) {
   absl::StatusOr<model::Filter> filter =
       model::Filter::Parse(filter_text, model::RecordKind::kEdge);
   if (!filter.ok()) return FilterFault(filter.status());
-  Answer answer;
+  EdgeAnswer answer;
   ASSIGN_OR_RETURN(answer.range, ResolveRange(context, time));
   ASSIGN_OR_RETURN(const LoadedEdges loaded, LoadEdges(context, answer.range));
-  answer.edges = BuildEdges(*loaded.groups, by_endpoint,
-                            [&](const EdgeGroup& group) { return Matches(*filter, group); });
+  answer.edges = BuildEdges(*loaded.groups, by_endpoint, [&](const EdgeGroup& group) {
+    const bool is_wanted = Matches(*filter, group);
+    if (is_wanted && visit != nullptr) visit(group);
+    return is_wanted;
+  });
   if (answer.edges.size() > kMaxRows) {
     return absl::ResourceExhaustedError(
         absl::StrFormat("the answer has %d rows, more than %d: ask for less time, or with a filter",
@@ -148,8 +146,6 @@ absl::StatusOr<Answer> AnswerFor(const QueryContext& context, const v1::TimeRang
   AddMissing(context, loaded, *filter, model::RecordKind::kEdge, answer.range, answer.completeness);
   return answer;
 }
-
-}  // namespace
 
 absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& range) {
   LoadedEdges loaded;
@@ -233,7 +229,7 @@ std::vector<MapEdge> AddMissing(const QueryContext& context, const LoadedEdges& 
 
 absl::Status ListEdges(const QueryContext& context, const v1::ListEdgesRequest& request,
                        v1::ListEdgesResponse* response) {
-  ASSIGN_OR_RETURN(const Answer answer,
+  ASSIGN_OR_RETURN(const EdgeAnswer answer,
                    AnswerFor(context, request.time(), request.filter(), request.by_endpoint()));
   for (const MapEdge& edge : answer.edges) WriteEdge(edge, response->add_edges());
   answer.completeness.WriteTo(response->mutable_completeness());
@@ -244,7 +240,7 @@ absl::Status ListEdges(const QueryContext& context, const v1::ListEdgesRequest& 
 
 absl::Status ListServices(const QueryContext& context, const v1::ListServicesRequest& request,
                           v1::ListServicesResponse* response) {
-  ASSIGN_OR_RETURN(const Answer answer,
+  ASSIGN_OR_RETURN(const EdgeAnswer answer,
                    AnswerFor(context, request.time(), request.filter(), false));
   const double seconds = answer.covered.seconds();
   for (const MapService& service : BuildServices(answer.edges)) {

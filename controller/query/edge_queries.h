@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,6 +20,7 @@ class ListEdgesRequest;
 class ListEdgesResponse;
 class ListServicesRequest;
 class ListServicesResponse;
+class TimeRange;
 }  // namespace kindling::v1
 
 namespace kindling::controller {
@@ -37,6 +40,19 @@ absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& 
 std::vector<MapEdge> AddMissing(const QueryContext& context, const LoadedEdges& loaded,
                                 const model::Filter& filter, model::RecordKind kind,
                                 const Range& range, CompletenessSum& completeness);
+
+// The edges that a question is about, and how complete they are.
+struct EdgeAnswer {
+  std::vector<MapEdge> edges;
+  CompletenessSum completeness;
+  Range range;
+  Range covered;  // the part of it that was watched and told of
+};
+// `visit` is called for each group of rows that the edges are made of. RESOURCE_EXHAUSTED: too many
+// edges to answer.
+absl::StatusOr<EdgeAnswer> AnswerFor(const QueryContext& context, const v1::TimeRange& time,
+                                     const std::string& filter, bool by_endpoint,
+                                     const std::function<void(const EdgeGroup&)>& visit = nullptr);
 
 absl::Status ListEdges(const QueryContext& context, const v1::ListEdgesRequest& request,
                        v1::ListEdgesResponse* response);

@@ -33,8 +33,7 @@ absl::StatusOr<storage::ScanReport> ScanFor(
   ASSIGN_OR_RETURN(storage::ScanReport report,
                    context.sources.store.Scan(plan, [&](const model::Batch& block) {
                      if (context.cancelled()) {
-                       status = absl::DeadlineExceededError(
-                           "the answer took longer than the client waits: ask for less time");
+                       status = NoLongerWanted();
                      } else {
                        status = visit(block);
                      }
@@ -42,6 +41,11 @@ absl::StatusOr<storage::ScanReport> ScanFor(
                    }));
   RETURN_IF_ERROR(status);
   return report;
+}
+
+absl::Status NoLongerWanted() {
+  return absl::DeadlineExceededError(
+      "the answer took longer than the client waits: ask for less time");
 }
 
 absl::Status FilterFault(const absl::Status& status) {

@@ -49,6 +49,9 @@ absl::StatusOr<storage::ScanReport> ScanFor(
     const QueryContext& context, storage::ScanPlan plan,
     const std::function<absl::Status(const model::Batch&)>& visit);
 
+// What a question is answered that is no longer wanted.
+absl::Status NoLongerWanted();
+
 // A filter that cannot be parsed, as the client is told.
 absl::Status FilterFault(const absl::Status& status);
 

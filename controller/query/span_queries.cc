@@ -31,6 +31,38 @@ double Ms(int64_t ns) { return static_cast<double>(ns) / 1e6; }
 
 std::string Hex(uint64_t id) { return id == 0 ? "" : absl::StrFormat("%016x", id); }
 
+absl::StatusOr<SpanPage> PageFor(const v1::ListSpansRequest& request) {
+  if (request.page_size() > kMaxPage) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("page_size: %d is more than %d", request.page_size(), kMaxPage));
+  }
+  const bool slowest = request.order() == v1::ListSpansRequest::ORDER_SLOWEST;
+  SpanPosition after{.rank = std::numeric_limits<int64_t>::max(),
+                     .id = UINT64_MAX,
+                     .side = UINT8_MAX,
+                     .pid = UINT32_MAX};
+  if (!request.page_token().empty()) {
+    ASSIGN_OR_RETURN(after, SpanPosition::FromToken(request.page_token(), slowest));
+  }
+  return SpanPage(request.page_size() == 0 ? kDefaultPage : request.page_size(), slowest, after);
+}
+
+// The range in pieces, newest and shortest first, so that a page of the newest spans reads little.
+std::vector<Range> Slices(const Range& range) {
+  std::vector<Range> out;
+  int64_t end_ns = range.end_ns;
+  for (int64_t length_ns = 10 * kMinuteNs; end_ns > range.start_ns; length_ns *= 4) {
+    const int64_t start_ns =
+        end_ns - range.start_ns > length_ns ? end_ns - length_ns : range.start_ns;
+    out.push_back({start_ns, end_ns});
+    end_ns = start_ns;
+    if (length_ns > range.end_ns / 8) length_ns = range.end_ns / 8;
+  }
+  return out;
+}
+
+}  // namespace
+
 EdgeGroups::Ends NameEnds(const EdgeGroups& groups, const model::Span& span) {
   return groups.NameEnds(span.side, span.client, span.server, span.protocol, span.transport,
                          span.start_ns + span.duration_ns());
@@ -78,38 +110,6 @@ void WriteSpan(const NamedSpan& named, v1::Span* out) {
     (*out->mutable_blame_ms())[kCauses[i]] = static_cast<double>(span.blame.ns[i]) / 1e6;
   }
 }
-
-absl::StatusOr<SpanPage> PageFor(const v1::ListSpansRequest& request) {
-  if (request.page_size() > kMaxPage) {
-    return absl::InvalidArgumentError(
-        absl::StrFormat("page_size: %d is more than %d", request.page_size(), kMaxPage));
-  }
-  const bool slowest = request.order() == v1::ListSpansRequest::ORDER_SLOWEST;
-  SpanPosition after{.rank = std::numeric_limits<int64_t>::max(),
-                     .id = UINT64_MAX,
-                     .side = UINT8_MAX,
-                     .pid = UINT32_MAX};
-  if (!request.page_token().empty()) {
-    ASSIGN_OR_RETURN(after, SpanPosition::FromToken(request.page_token(), slowest));
-  }
-  return SpanPage(request.page_size() == 0 ? kDefaultPage : request.page_size(), slowest, after);
-}
-
-// The range in pieces, newest and shortest first, so that a page of the newest spans reads little.
-std::vector<Range> Slices(const Range& range) {
-  std::vector<Range> out;
-  int64_t end_ns = range.end_ns;
-  for (int64_t length_ns = 10 * kMinuteNs; end_ns > range.start_ns; length_ns *= 4) {
-    const int64_t start_ns =
-        end_ns - range.start_ns > length_ns ? end_ns - length_ns : range.start_ns;
-    out.push_back({start_ns, end_ns});
-    end_ns = start_ns;
-    if (length_ns > range.end_ns / 8) length_ns = range.end_ns / 8;
-  }
-  return out;
-}
-
-}  // namespace
 
 absl::Status ListSpans(const QueryContext& context, const v1::ListSpansRequest& request,
                        v1::ListSpansResponse* response) {
@@ -165,35 +165,22 @@ absl::Status GetSpan(const QueryContext& context, const v1::GetSpanRequest& requ
   if (text.size() != 16 || parsed.ec != std::errc() || parsed.ptr != text.data() + 16 || id == 0) {
     return absl::InvalidArgumentError("id: 16 hexadecimal digits are expected");
   }
-  // Agents begin an id with the start in units of 2^20 ns. Ids that do not are looked for
-  // everywhere.
-  const auto start_ns = static_cast<int64_t>(id >> 22 << 20);
-  std::vector<Range> ranges = {{start_ns, start_ns + (1 << 20)}};
-  ASSIGN_OR_RETURN(const Range everything, ResolveRange(context, v1::TimeRange()));
-  for (const Range& slice : Slices(everything)) ranges.push_back(slice);
-
-  std::optional<model::Span> found;
-  for (const Range& range : ranges) {
-    ASSIGN_OR_RETURN(
-        const storage::ScanReport report,
-        ScanFor(context, {.start_ns = range.start_ns, .end_ns = range.end_ns, .spans = true},
-                [&](const model::Batch& block) {
-                  for (const model::Span& span : block.spans) {
-                    if (span.id == id) found = span;
-                  }
-                  return absl::OkStatus();
-                }));
-    if (found) break;
-  }
-  if (!found) {
+  std::vector<model::Span> found;
+  RETURN_IF_ERROR(
+      context.sources.store
+          .FindSpans(
+              {.tenant = context.caller.tenant, .cluster = context.caller.cluster, .spans = {id}},
+              &found)
+          .status());
+  if (found.empty()) {
     return absl::NotFoundError(absl::StrFormat(
         "no kept span has the id %s: most requests are counted but not kept, and old spans go",
         text));
   }
-  const Range around{std::max<int64_t>(found->start_ns - kNamesAroundNs, 0),
-                     found->start_ns + found->duration_ns() + kNamesAroundNs};
+  const Range around{std::max<int64_t>(found.front().start_ns - kNamesAroundNs, 0),
+                     found.front().start_ns + found.front().duration_ns() + kNamesAroundNs};
   ASSIGN_OR_RETURN(const LoadedEdges loaded, LoadEdges(context, around));
-  WriteSpan({*found, NameEnds(*loaded.groups, *found)}, response->mutable_span());
+  WriteSpan({found.front(), NameEnds(*loaded.groups, found.front())}, response->mutable_span());
   return absl::OkStatus();
 }
 
