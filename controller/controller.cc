@@ -20,12 +20,14 @@
 #include "base/read_file.h"
 #include "base/status_macros.h"
 #include "controller/access/caller.h"
+#include "controller/admin/store_service.h"
 #include "controller/controller_metrics.h"
 #include "controller/fleet/agent_registry.h"
 #include "controller/ingest/committer.h"
 #include "controller/ingest/ingest_service.h"
 #include "controller/listen_address.h"
 #include "controller/query/query_service.h"
+#include "controller/store_metrics.h"
 #include "storage/rocks_store.h"
 
 namespace kindling::controller {
@@ -50,6 +52,21 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(
   return grpc::SslServerCredentials(ssl);
 }
 
+storage::RocksStoreOptions StoreOptions(const ControllerOptions& options) {
+  const StorageOptions& in = options.storage;
+  storage::RocksStoreOptions out;
+  out.directory = StoreDirectory(options.data_directory);
+  out.max_bytes = in.max_bytes;
+  out.memory_bytes = in.memory_limit_bytes;
+  // Longer buckets where there is less to drop at a time.
+  out.spans = {in.bucket_ns, in.span_max_age_ns};
+  out.series_10s = {in.bucket_ns, in.series_10s_max_age_ns};
+  out.series_1m = {6 * in.bucket_ns, in.series_1m_max_age_ns};
+  out.series_1h = {168 * in.bucket_ns, in.series_1h_max_age_ns};
+  out.events = {6 * in.bucket_ns, in.events_max_age_ns};
+  return out;
+}
+
 // gRPC would write its own lines to standard error.
 void SilenceGrpc() {
   static std::once_flag once;
@@ -70,7 +87,8 @@ class Controller::Parts {
         access_(options.cluster),
         committer_(*store_, Committer::Options()),
         ingest_(*store_, committer_, registry_, access_, clock),
-        query_({*store_, registry_, clock}, access_) {}
+        query_({*store_, registry_, clock}, access_, metrics_),
+        store_service_(store_->admin(), options.storage.backup_directory, access_, clock) {}
 
   absl::Status Listen(const ControllerOptions& options);
   absl::Status ServeMetrics(const std::string& listen);
@@ -88,10 +106,11 @@ class Controller::Parts {
   const std::unique_ptr<storage::Store> store_;
   const Access access_;
   AgentRegistry registry_;
+  base::Metrics metrics_;
   Committer committer_;
   IngestService ingest_;
   QueryService query_;
-  base::Metrics metrics_;
+  StoreService store_service_;
   std::unique_ptr<base::HttpServer> metrics_server_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
@@ -110,6 +129,7 @@ absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
   builder.AddListeningPort(address.ToString(), credentials, &port);
   builder.RegisterService(ingest_.service());
   builder.RegisterService(query_.service());
+  builder.RegisterService(store_service_.service());
   builder.SetMaxReceiveMessageSize(IngestService::kMaxMessageBytes);
   grpc::ResourceQuota quota("kindling-controller");
   quota.SetMaxThreads(kMaxQueryThreads);
@@ -137,6 +157,7 @@ absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
 absl::Status Controller::Parts::ServeMetrics(const std::string& listen) {
   if (listen.empty()) return absl::OkStatus();
   AddControllerMetrics(metrics_, *store_, committer_, ingest_, registry_);
+  AddStoreMetrics(metrics_, store_->admin(), clock_);
   const auto text = [this] {
     return base::HttpResponse{.content_type = std::string(base::MetricsText::kContentType),
                               .body = metrics_.Text()};
@@ -174,14 +195,8 @@ void Controller::Parts::Shutdown() {
 
 absl::StatusOr<std::unique_ptr<Controller>> Controller::Start(const ControllerOptions& options,
                                                               const base::Clock& clock) {
-  storage::RocksStoreOptions store_options{.directory = options.data_directory + "/store",
-                                           .max_bytes = options.max_bytes};
-  for (storage::TierOptions* tier :
-       {&store_options.spans, &store_options.series_10s, &store_options.series_1m,
-        &store_options.series_1h, &store_options.events}) {
-    tier->max_age_ns = options.max_age_ns;
-  }
-  ASSIGN_OR_RETURN(std::unique_ptr<storage::Store> store, storage::OpenRocksStore(store_options));
+  ASSIGN_OR_RETURN(std::unique_ptr<storage::Store> store,
+                   storage::OpenRocksStore(StoreOptions(options)));
   auto parts = std::make_unique<Parts>(options, clock, std::move(store));
   RETURN_IF_ERROR(parts->ServeMetrics(options.metrics_listen));
   RETURN_IF_ERROR(parts->Listen(options));

@@ -12,6 +12,7 @@
 #include "base/version.h"
 #include "controller/config.h"
 #include "controller/controller.h"
+#include "storage/restore.h"
 
 namespace {
 
@@ -19,6 +20,7 @@ constexpr char kHelp[] =
     R"(kindling-controller takes records from Kindling's agents, stores them and answers questions about them.
 
   kindling-controller [--config FILE] [--listen HOST:PORT] [--log-level info|warning|error]
+  kindling-controller restore --from DIR [--to DATA_DIRECTORY | --config FILE]
 
   --config FILE       YAML; without it everything has its default
   --listen HOST:PORT  where to serve gRPC, instead of the file's listen (default 127.0.0.1:7420)
@@ -27,11 +29,20 @@ constexpr char kHelp[] =
   --help              print this and exit
 
 SIGTERM and SIGINT end it cleanly: what was received is made durable and acknowledged first.
+
+restore makes the store of a controller that is not running out of a backup ("kindlingctl store backup"), and
+starts nothing. The store has an id of its own: agents send again what they still have and the backup lacks.
+
+  --from DIR            the backup; it stays as it is
+  --to DATA_DIRECTORY   instead of the file's data_directory; must have no store
 )";
 
 constexpr int kUsageError = 2;
 
 struct Flags {
+  bool restore = false;
+  std::string from;
+  std::string to;
   std::string config;
   std::string listen;
   std::string log_level = "info";
@@ -42,9 +53,19 @@ int UsageError(const std::string& what) {
   return kUsageError;
 }
 
+// Where the value of an option goes; null: there is no such option.
+std::string* Target(std::string_view name, Flags* flags) {
+  if (name == "--config") return &flags->config;
+  if (name == "--log-level") return &flags->log_level;
+  if (!flags->restore) return name == "--listen" ? &flags->listen : nullptr;
+  if (name == "--from") return &flags->from;
+  return name == "--to" ? &flags->to : nullptr;
+}
+
 // -1: go on; else the exit code.
 int ParseFlags(int argc, char** argv, Flags* flags) {
-  for (int i = 1; i < argc; ++i) {
+  flags->restore = argc > 1 && std::string_view(argv[1]) == "restore";
+  for (int i = flags->restore ? 2 : 1; i < argc; ++i) {
     std::string_view name = argv[i];
     if (name == "--help" || name == "-h") {
       std::fputs(kHelp, stdout);
@@ -60,10 +81,7 @@ int ParseFlags(int argc, char** argv, Flags* flags) {
     const bool has_value = equals != std::string_view::npos;
     if (has_value) value = name.substr(equals + 1);
     name = name.substr(0, equals);
-    std::string* target = name == "--config"      ? &flags->config
-                          : name == "--listen"    ? &flags->listen
-                          : name == "--log-level" ? &flags->log_level
-                                                  : nullptr;
+    std::string* target = Target(name, flags);
     if (target == nullptr) return UsageError("unknown argument " + std::string(argv[i]));
     if (!has_value) {
       if (i + 1 == argc) return UsageError(std::string(name) + " needs a value");
@@ -72,6 +90,7 @@ int ParseFlags(int argc, char** argv, Flags* flags) {
     if (value.empty()) return UsageError(std::string(name) + " needs a value");
     *target = value;
   }
+  if (flags->restore && flags->from.empty()) return UsageError("restore needs --from");
   return -1;
 }
 
@@ -95,12 +114,28 @@ int Fail(const absl::Status& status) {
   return EXIT_FAILURE;
 }
 
+int Restore(const Flags& flags) {
+  std::string data_directory = flags.to;
+  if (data_directory.empty()) {
+    const auto options = kindling::controller::LoadOptions(flags.config, "");
+    if (!options.ok()) return Fail(options.status());
+    data_directory = options->data_directory;
+  }
+  const std::string store = kindling::controller::StoreDirectory(data_directory);
+  const absl::Status status = kindling::storage::RestoreStore(flags.from, store);
+  if (!status.ok()) return Fail(status);
+  std::fprintf(stderr, "restored %s from %s\n", store.c_str(), flags.from.c_str());
+  return EXIT_SUCCESS;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Flags flags;
   if (const int exit_code = ParseFlags(argc, argv, &flags); exit_code >= 0) return exit_code;
   if (!SetUpLogging(flags.log_level)) return UsageError("--log-level is info, warning or error");
+
+  if (flags.restore) return Restore(flags);
 
   // Before there are threads, so that all of them leave these to sigwait below.
   sigset_t signals;

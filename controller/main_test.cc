@@ -169,6 +169,66 @@ TEST_F(MainTest, ABadConfigurationNamesEveryFault) {
   EXPECT_THAT(program.log(), AllOf(HasSubstr("controller.yaml:3"), HasSubstr("controller.yaml:4")));
 }
 
+TEST_F(MainTest, ARestoredStoreHasWhatWasThereAndAnIdOfItsOwn) {
+  constexpr uint64_t kEpoch = 3;
+  std::string id;
+  {
+    Program program(Args());
+    const std::string address = program.AwaitReady();
+    ASSERT_NE(address, "") << program.log();
+    FakeAgent agent(address);
+    const auto welcome = agent.Connect(FakeAgent::HelloOf("a", kEpoch));
+    ASSERT_OK(welcome);
+    id = welcome->store_id();
+    ASSERT_TRUE(agent.Send(BatchBuilder(kEpoch, 1, 1'700'000'000'000'000'000).batch()));
+    ASSERT_OK(agent.AwaitAck(kEpoch, 1));
+    // An open store is left alone.
+    Program refused({"restore", "--from", dir_.File("data/store"), "--to", dir_.File("copy")});
+    EXPECT_EQ(refused.AwaitEnd(), 1);
+    EXPECT_THAT(refused.log(), HasSubstr("is open"));
+    program.Signal(SIGTERM);
+    ASSERT_EQ(program.AwaitEnd(), 0);
+  }
+  Program restore({"restore", "--from", dir_.File("data/store"), "--to", dir_.File("copy")});
+  EXPECT_EQ(restore.AwaitEnd(), 0) << restore.log();
+  Program again({"restore", "--from", dir_.File("data/store"), "--to", dir_.File("copy")});
+  EXPECT_EQ(again.AwaitEnd(), 1);
+  EXPECT_THAT(again.log(), HasSubstr("move it away"));
+
+  std::ofstream(dir_.File("copy.yaml"))
+      << "listen: 127.0.0.1:0\ndata_directory: " << dir_.File("copy") << "\n";
+  std::string copy_id;
+  for (int start = 0; start < 2; ++start) {
+    Program program({"--config", dir_.File("copy.yaml"), "--log-level", "error"});
+    const std::string address = program.AwaitReady();
+    ASSERT_NE(address, "") << program.log();
+    FakeAgent agent(address);
+    const auto welcome = agent.Connect(FakeAgent::HelloOf("a", kEpoch));
+    ASSERT_OK(welcome);
+    EXPECT_NE(welcome->store_id(), id);
+    // It changes once.
+    if (start == 1) {
+      EXPECT_EQ(welcome->store_id(), copy_id);
+    }
+    copy_id = welcome->store_id();
+    ASSERT_EQ(welcome->durable_size(), 1);
+    EXPECT_EQ(welcome->durable(0).sequence(), 1);
+    program.Signal(SIGTERM);
+    ASSERT_EQ(program.AwaitEnd(), 0);
+  }
+}
+
+TEST_F(MainTest, RestoreSaysWhatItNeeds) {
+  Program no_source({"restore"});
+  EXPECT_EQ(no_source.AwaitEnd(), 2);
+  EXPECT_THAT(no_source.log(), HasSubstr("restore needs --from"));
+  Program no_store({"restore", "--from", dir_.path(), "--config", Config()});
+  EXPECT_EQ(no_store.AwaitEnd(), 1);
+  EXPECT_THAT(no_store.log(), HasSubstr("is no store"));
+  Program listening({"restore", "--from", dir_.path(), "--listen", "127.0.0.1:0"});
+  EXPECT_EQ(listening.AwaitEnd(), 2);
+}
+
 TEST_F(MainTest, AnUnknownFlagIsExitCodeTwo) {
   Program program({"--no-such-flag"});
   EXPECT_EQ(program.AwaitEnd(), 2);

@@ -1,6 +1,7 @@
 #include "storage/restore.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -122,6 +123,24 @@ absl::Status CopyFiles(const Files& files, const fs::path& from, const fs::path&
   return Sync(to, O_RDONLY | O_DIRECTORY);
 }
 
+// The store belongs to whom the data directory belongs to: restoring is root's work, running the
+// controller is not.
+absl::Status GiveToOwnerOf(const fs::path& parent, const fs::path& tree, const Files& files) {
+  struct stat owner;
+  if (geteuid() != 0 || stat(parent.c_str(), &owner) != 0 || owner.st_uid == 0) {
+    return absl::OkStatus();
+  }
+  std::vector<fs::path> paths = {tree, tree / kRestoredMarker};
+  for (const fs::path& path : files.directories) paths.push_back(tree / path);
+  for (const fs::path& path : files.files) paths.push_back(tree / path);
+  for (const fs::path& path : paths) {
+    if (lchown(path.c_str(), owner.st_uid, owner.st_gid) != 0) {
+      return base::ErrnoStatus(errno, "change the owner of " + path.string());
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckTarget(const fs::path& from, const fs::path& to) {
   std::error_code error;
   if (fs::exists(fs::symlink_status(to, error)) &&
@@ -162,7 +181,8 @@ absl::Status RestoreStore(const std::string& from_path, const std::string& to_pa
   partial += ".partial";
   fs::remove_all(partial, error);
   if (error) return Fault("remove", partial, error);
-  const absl::Status copied = CopyFiles(files, from, partial);
+  absl::Status copied = CopyFiles(files, from, partial);
+  if (copied.ok()) copied = GiveToOwnerOf(to.parent_path(), partial, files);
   if (!copied.ok()) {
     fs::remove_all(partial, error);
     return copied;

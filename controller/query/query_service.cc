@@ -1,77 +1,153 @@
 #include "controller/query/query_service.h"
 
+#include <cstdint>
+#include <vector>
+
 #include "base/rpc_status.h"
 #include "controller/query/edge_queries.h"
+#include "controller/query/endpoint_queries.h"
 #include "controller/query/host_queries.h"
+#include "controller/query/label_queries.h"
+#include "controller/query/metric_queries.h"
 #include "controller/query/span_queries.h"
+#include "controller/query/trace_queries.h"
 #include "kindling/v1/query.grpc.pb.h"
 
 namespace kindling::controller {
 
+namespace {
+
+enum class Rpc : uint8_t {
+  kListServices,
+  kListEdges,
+  kListSpans,
+  kGetSpan,
+  kListAgents,
+  kListProcesses,
+  kGetServerInfo,
+  kGetTrace,
+  kListEndpoints,
+  kListLabelValues,
+  kListSeries,
+  kQueryRange,
+};
+// In the order of Rpc.
+constexpr const char* kRpcNames[] = {
+    "ListServices",  "ListEdges", "ListSpans",     "GetSpan",         "ListAgents", "ListProcesses",
+    "GetServerInfo", "GetTrace",  "ListEndpoints", "ListLabelValues", "ListSeries", "QueryRange"};
+
+}  // namespace
+
 class QueryService::Impl final : public v1::QueryService::Service {
  public:
-  Impl(QuerySources sources, const Access& access) : sources_(sources), access_(access) {}
+  Impl(QuerySources sources, const Access& access, base::Metrics& metrics)
+      : sources_(sources), access_(access) {
+    for (const char* rpc : kRpcNames) {
+      durations_.push_back(&metrics.AddHistogram(
+          "kindling_controller_query_duration_seconds", "Time that questions took.",
+          {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+          {{"rpc", rpc}}));
+    }
+  }
 
   grpc::Status ListServices(grpc::ServerContext* context, const v1::ListServicesRequest* request,
                             v1::ListServicesResponse* response) override {
-    return Answer(context, [&](const QueryContext& query) {
+    return Answer(context, Rpc::kListServices, [&](const QueryContext& query) {
       return controller::ListServices(query, *request, response);
     });
   }
   grpc::Status ListEdges(grpc::ServerContext* context, const v1::ListEdgesRequest* request,
                          v1::ListEdgesResponse* response) override {
-    return Answer(context, [&](const QueryContext& query) {
+    return Answer(context, Rpc::kListEdges, [&](const QueryContext& query) {
       return controller::ListEdges(query, *request, response);
     });
   }
   grpc::Status ListSpans(grpc::ServerContext* context, const v1::ListSpansRequest* request,
                          v1::ListSpansResponse* response) override {
-    return Answer(context, [&](const QueryContext& query) {
+    return Answer(context, Rpc::kListSpans, [&](const QueryContext& query) {
       return controller::ListSpans(query, *request, response);
     });
   }
   grpc::Status GetSpan(grpc::ServerContext* context, const v1::GetSpanRequest* request,
                        v1::GetSpanResponse* response) override {
-    return Answer(context, [&](const QueryContext& query) {
+    return Answer(context, Rpc::kGetSpan, [&](const QueryContext& query) {
       return controller::GetSpan(query, *request, response);
     });
   }
   grpc::Status ListAgents(grpc::ServerContext* context, const v1::ListAgentsRequest*,
                           v1::ListAgentsResponse* response) override {
-    return Answer(context, [&](const QueryContext& query) {
+    return Answer(context, Rpc::kListAgents, [&](const QueryContext& query) {
       return controller::ListAgents(query, response);
     });
   }
   grpc::Status ListProcesses(grpc::ServerContext* context, const v1::ListProcessesRequest* request,
                              v1::ListProcessesResponse* response) override {
-    return Answer(context, [&](const QueryContext& query) {
+    return Answer(context, Rpc::kListProcesses, [&](const QueryContext& query) {
       return controller::ListProcesses(query, *request, response);
     });
   }
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest*,
                              v1::GetServerInfoResponse* response) override {
-    return Answer(context, [&](const QueryContext& query) {
+    return Answer(context, Rpc::kGetServerInfo, [&](const QueryContext& query) {
       return controller::GetServerInfo(query, response);
+    });
+  }
+  grpc::Status GetTrace(grpc::ServerContext* context, const v1::GetTraceRequest* request,
+                        v1::GetTraceResponse* response) override {
+    return Answer(context, Rpc::kGetTrace, [&](const QueryContext& query) {
+      return controller::GetTrace(query, *request, response);
+    });
+  }
+  grpc::Status ListEndpoints(grpc::ServerContext* context, const v1::ListEndpointsRequest* request,
+                             v1::ListEndpointsResponse* response) override {
+    return Answer(context, Rpc::kListEndpoints, [&](const QueryContext& query) {
+      return controller::ListEndpoints(query, *request, response);
+    });
+  }
+  grpc::Status ListLabelValues(grpc::ServerContext* context,
+                               const v1::ListLabelValuesRequest* request,
+                               v1::ListLabelValuesResponse* response) override {
+    return Answer(context, Rpc::kListLabelValues, [&](const QueryContext& query) {
+      return controller::ListLabelValues(query, *request, response);
+    });
+  }
+  grpc::Status ListSeries(grpc::ServerContext* context, const v1::ListSeriesRequest* request,
+                          v1::ListSeriesResponse* response) override {
+    return Answer(context, Rpc::kListSeries, [&](const QueryContext& query) {
+      return controller::ListSeries(query, *request, response);
+    });
+  }
+  grpc::Status QueryRange(grpc::ServerContext* context, const v1::QueryRangeRequest* request,
+                          grpc::ServerWriter<v1::QueryRangeResponse>* writer) override {
+    return Answer(context, Rpc::kQueryRange, [&](const QueryContext& query) {
+      return controller::QueryRange(
+          query, *request,
+          [writer](const v1::QueryRangeResponse& response) { return writer->Write(response); });
     });
   }
 
  private:
   template <typename Make>
-  grpc::Status Answer(grpc::ServerContext* context, Make make) const {
+  grpc::Status Answer(grpc::ServerContext* context, Rpc rpc, Make make) const {
+    const int64_t started_ns = sources_.clock.BootNs();
     absl::StatusOr<Caller> caller = access_.Admit(*context);
     if (!caller.ok()) return base::ToRpcStatus(caller.status());
     const QueryContext query{.sources = sources_,
                              .caller = *std::move(caller),
                              .cancelled = [context] { return context->IsCancelled(); }};
-    return base::ToRpcStatus(make(query));
+    const absl::Status status = make(query);
+    durations_[static_cast<size_t>(rpc)]->Observe(
+        static_cast<double>(sources_.clock.BootNs() - started_ns) / 1e9);
+    return base::ToRpcStatus(status);
   }
 
   const QuerySources sources_;
   const Access& access_;
+  std::vector<base::Histogram*> durations_;  // by Rpc; the metrics'
 };
 
-QueryService::QueryService(QuerySources sources, const Access& access)
-    : impl_(std::make_unique<Impl>(sources, access)) {}
+QueryService::QueryService(QuerySources sources, const Access& access, base::Metrics& metrics)
+    : impl_(std::make_unique<Impl>(sources, access, metrics)) {}
 QueryService::~QueryService() = default;
 
 grpc::Service* QueryService::service() { return impl_.get(); }

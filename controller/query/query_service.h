@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "base/metrics.h"
 #include "controller/access/caller.h"
 #include "controller/query/query_context.h"
 
@@ -15,10 +16,11 @@ namespace kindling::controller {
 // made in *_queries.cc.
 //
 // Threads:  gRPC's, one for each question under way.
-// Lifetime: `sources` and `access` must outlive this; this must outlive the gRPC server.
+// Lifetime: what is given to it must outlive this; this must outlive the gRPC server.
 class QueryService {
  public:
-  QueryService(QuerySources sources, const Access& access);
+  // Tells `metrics` how long questions take.
+  QueryService(QuerySources sources, const Access& access, base::Metrics& metrics);
   ~QueryService();
 
   // To be registered with the server's builder.

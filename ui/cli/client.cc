@@ -12,6 +12,7 @@
 #include "base/read_file.h"
 #include "base/status_macros.h"
 #include "base/version.h"
+#include "kindling/v1/admin.grpc.pb.h"
 #include "kindling/v1/query.grpc.pb.h"
 #include "ui/cli/text.h"
 
@@ -80,7 +81,8 @@ struct Client::Rep {
   std::string address;
   absl::Duration timeout;
   bool uses_tls = false;
-  std::unique_ptr<v1::QueryService::Stub> stub;
+  std::unique_ptr<v1::QueryService::Stub> query;
+  std::unique_ptr<v1::StoreService::Stub> store;
 
   // What went wrong, for a person.
   absl::Status Explain(const grpc::Status& status) const {
@@ -171,29 +173,50 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& opti
   rep->address = options.address;
   rep->timeout = options.timeout;
   rep->uses_tls = !options.ca_file.empty();
-  rep->stub = v1::QueryService::NewStub(
-      grpc::CreateCustomChannel(Target(endpoint), credentials, arguments));
+  const auto channel = grpc::CreateCustomChannel(Target(endpoint), credentials, arguments);
+  rep->query = v1::QueryService::NewStub(channel);
+  rep->store = v1::StoreService::NewStub(channel);
   return std::unique_ptr<Client>(new Client(std::move(rep)));
 }
 
 const std::string& Client::address() const { return rep_->address; }
 
 // One overload per question, so that callers need not know gRPC.
-#define KD_CALL(Method)                                                                           \
+#define KD_CALL(stub, Method)                                                                     \
   absl::Status Client::Call(const v1::Method##Request& request, v1::Method##Response* response) { \
     grpc::ClientContext context;                                                                  \
     context.set_deadline(absl::ToChronoTime(absl::Now() + rep_->timeout));                        \
     return rep_->Explain(rep_->stub->Method(&context, request, response));                        \
   }
 
-KD_CALL(ListServices)
-KD_CALL(ListEdges)
-KD_CALL(ListSpans)
-KD_CALL(GetSpan)
-KD_CALL(ListAgents)
-KD_CALL(ListProcesses)
-KD_CALL(GetServerInfo)
+KD_CALL(query, ListServices)
+KD_CALL(query, ListEdges)
+KD_CALL(query, ListSpans)
+KD_CALL(query, GetSpan)
+KD_CALL(query, ListAgents)
+KD_CALL(query, ListProcesses)
+KD_CALL(query, GetServerInfo)
+KD_CALL(query, GetTrace)
+KD_CALL(query, ListEndpoints)
+KD_CALL(query, ListLabelValues)
+KD_CALL(query, ListSeries)
+KD_CALL(store, GetStoreStatus)
+KD_CALL(store, CompactStore)
+KD_CALL(store, BackupStore)
+KD_CALL(store, VerifyStore)
 
 #undef KD_CALL
+
+absl::Status Client::Call(const v1::QueryRangeRequest& request, const RangeVisitor& visit) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + rep_->timeout));
+  const auto reader = rep_->query->QueryRange(&context, request);
+  absl::Status visited;
+  v1::QueryRangeResponse response;
+  while (visited.ok() && reader->Read(&response)) visited = visit(response);
+  if (!visited.ok()) context.TryCancel();
+  const grpc::Status finished = reader->Finish();
+  return visited.ok() ? rep_->Explain(finished) : visited;
+}
 
 }  // namespace kindling::ui

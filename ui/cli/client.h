@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -8,20 +9,38 @@
 #include "absl/time/time.h"
 
 namespace kindling::v1 {
+class BackupStoreRequest;
+class BackupStoreResponse;
+class CompactStoreRequest;
+class CompactStoreResponse;
 class GetServerInfoRequest;
 class GetServerInfoResponse;
 class GetSpanRequest;
 class GetSpanResponse;
+class GetStoreStatusRequest;
+class GetStoreStatusResponse;
 class ListAgentsRequest;
 class ListAgentsResponse;
+class GetTraceRequest;
+class GetTraceResponse;
 class ListEdgesRequest;
 class ListEdgesResponse;
+class ListEndpointsRequest;
+class ListEndpointsResponse;
+class ListLabelValuesRequest;
+class ListLabelValuesResponse;
 class ListProcessesRequest;
 class ListProcessesResponse;
+class ListSeriesRequest;
+class ListSeriesResponse;
 class ListServicesRequest;
 class ListServicesResponse;
 class ListSpansRequest;
 class ListSpansResponse;
+class QueryRangeRequest;
+class QueryRangeResponse;
+class VerifyStoreRequest;
+class VerifyStoreResponse;
 }  // namespace kindling::v1
 
 namespace kindling::ui {
@@ -55,6 +74,19 @@ class Client {
   absl::Status Call(const v1::ListAgentsRequest& request, v1::ListAgentsResponse* response);
   absl::Status Call(const v1::ListProcessesRequest& request, v1::ListProcessesResponse* response);
   absl::Status Call(const v1::GetServerInfoRequest& request, v1::GetServerInfoResponse* response);
+
+  absl::Status Call(const v1::GetTraceRequest& request, v1::GetTraceResponse* response);
+  absl::Status Call(const v1::ListEndpointsRequest& request, v1::ListEndpointsResponse* response);
+  absl::Status Call(const v1::ListLabelValuesRequest& request,
+                    v1::ListLabelValuesResponse* response);
+  absl::Status Call(const v1::ListSeriesRequest& request, v1::ListSeriesResponse* response);
+  // Calls `visit` with each part of the answer; the first error of its ends the call.
+  using RangeVisitor = std::function<absl::Status(const v1::QueryRangeResponse&)>;
+  absl::Status Call(const v1::QueryRangeRequest& request, const RangeVisitor& visit);
+  absl::Status Call(const v1::GetStoreStatusRequest& request, v1::GetStoreStatusResponse* response);
+  absl::Status Call(const v1::CompactStoreRequest& request, v1::CompactStoreResponse* response);
+  absl::Status Call(const v1::BackupStoreRequest& request, v1::BackupStoreResponse* response);
+  absl::Status Call(const v1::VerifyStoreRequest& request, v1::VerifyStoreResponse* response);
 
   const std::string& address() const;
 

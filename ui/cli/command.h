@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "ui/cli/args.h"
 
 namespace kindling::ui {
@@ -36,6 +37,7 @@ struct Command {
   bool takes_filter = false;         // --filter
   bool takes_limit = false;          // --limit
   bool asks_controller = true;
+  absl::Duration timeout = absl::Seconds(10);  // of one question, unless --timeout says other
   size_t least_arguments = 0;
   size_t most_arguments = 0;
   std::vector<Example> examples;

@@ -6,15 +6,25 @@
 
 namespace kindling::ui {
 
-// One function per command; each is in the file of its name.
+// One function per command; each is in the file of its name, get labels beside get values.
 Command GetServicesCommand();
 Command GetEdgesCommand();
 Command GetSpansCommand();
 Command GetAgentsCommand();
 Command GetProcessesCommand();
+Command GetTraceCommand();
+Command GetEndpointsCommand();
+Command GetValuesCommand();
+Command GetLabelsCommand();
+Command GetSeriesCommand();
+Command GetMetricCommand();
 Command DescribeSpanCommand();
 Command MapCommand();
 Command TopCommand();
+Command StoreStatusCommand();
+Command StoreCompactCommand();
+Command StoreBackupCommand();
+Command StoreVerifyCommand();
 Command VersionCommand();
 Command CompletionCommand();
 

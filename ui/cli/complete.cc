@@ -121,6 +121,9 @@ std::vector<std::string> Complete(std::span<const std::string> words) {
   std::vector<std::string> next =
       command == nullptr ? NextWords(plain) : std::vector<std::string>();
   if (command != nullptr && command->name == "completion") next = {"bash", "zsh", "fish"};
+  if (command != nullptr && command->name == "get values") {
+    next = {"service", "endpoint", "protocol", "status", "host"};
+  }
   if (plain.empty()) {
     if (is_help)
       next.push_back("filter");

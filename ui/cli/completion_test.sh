@@ -18,9 +18,9 @@ expect() {
 	fi
 }
 
-expect 'kindlingctl ' '' map top get describe version completion help
+expect 'kindlingctl ' '' map top get describe store version completion help
 expect 'kindlingctl g' g get
-expect 'kindlingctl get se' se services
+expect 'kindlingctl get se' se services series
 expect 'kindlingctl get edges -o y' y yaml
 expect 'kindlingctl get edges -f prot' prot protocol
 expect 'kindlingctl get edges -f protocol=' = http redis mysql dns tls http2 postgresql kafka mysql_compressed unknown

@@ -82,8 +82,11 @@ std::vector<OptionSpec> GlobalOptions(const Command* command) {
                        .help = "use TLS, trusting this PEM file (env KINDLING_CA_FILE)"});
     options.push_back(
         {.name = "insecure", .help = "clear text to a controller that is not on this machine"});
+    const absl::Duration timeout = command == nullptr ? Command().timeout : command->timeout;
     options.push_back(
-        {.name = "timeout", .value = "DURATION", .help = "give up after this (default 10s)"});
+        {.name = "timeout",
+         .value = "DURATION",
+         .help = "give up after this (default " + absl::FormatDuration(timeout) + ")"});
     options.push_back({.name = "utc", .help = "times in UTC instead of local time"});
   }
   options.push_back({.name = "help", .letter = 'h', .help = "show help"});
@@ -97,6 +100,7 @@ absl::StatusOr<Globals> ParseGlobals(const Command& command, const ParsedArgs& a
   globals.zone = args.has("utc") ? absl::UTCTimeZone() : environment.zone;
   if (!command.formats.empty()) globals.format = args.value("output").value_or(command.formats[0]);
 
+  globals.client.timeout = command.timeout;
   const std::string controller = Variable(environment, "KINDLING_CONTROLLER");
   if (!controller.empty()) globals.client.address = controller;
   globals.client.address = args.value("controller").value_or(globals.client.address);

@@ -102,7 +102,7 @@ class Session {
 
   // Asks the controller; the connection is made on first use.
   template <typename Request, typename Response>
-  absl::Status Ask(const Request& request, Response* response) {
+  absl::Status Ask(const Request& request, Response response) {
     if (client_ == nullptr) {
       absl::StatusOr<std::unique_ptr<Client>> client = Client::Create(globals_.client);
       if (!client.ok()) return client.status();

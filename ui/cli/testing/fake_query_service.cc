@@ -86,4 +86,35 @@ grpc::Status FakeQueryService::GetServerInfo(grpc::ServerContext*,
   return Answer(request, info, response);
 }
 
+grpc::Status FakeQueryService::GetTrace(grpc::ServerContext*, const v1::GetTraceRequest* request,
+                                        v1::GetTraceResponse* response) {
+  return Answer(request, trace, response);
+}
+
+grpc::Status FakeQueryService::ListEndpoints(grpc::ServerContext*,
+                                             const v1::ListEndpointsRequest* request,
+                                             v1::ListEndpointsResponse* response) {
+  return Answer(request, endpoints, response);
+}
+
+grpc::Status FakeQueryService::ListLabelValues(grpc::ServerContext*,
+                                               const v1::ListLabelValuesRequest* request,
+                                               v1::ListLabelValuesResponse* response) {
+  return Answer(request, values, response);
+}
+
+grpc::Status FakeQueryService::ListSeries(grpc::ServerContext*,
+                                          const v1::ListSeriesRequest* request,
+                                          v1::ListSeriesResponse* response) {
+  return Answer(request, series, response);
+}
+
+grpc::Status FakeQueryService::QueryRange(grpc::ServerContext*,
+                                          const v1::QueryRangeRequest* request,
+                                          grpc::ServerWriter<v1::QueryRangeResponse>* writer) {
+  v1::QueryRangeResponse ignored;
+  for (const v1::QueryRangeResponse& part : range) writer->Write(part);
+  return Answer(request, ignored, &ignored);
+}
+
 }  // namespace kindling::ui

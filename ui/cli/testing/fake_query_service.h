@@ -33,6 +33,11 @@ class FakeQueryService final : public v1::QueryService::Service {
   v1::ListAgentsResponse agents;
   v1::ListProcessesResponse processes;
   v1::GetServerInfoResponse info;
+  v1::GetTraceResponse trace;
+  v1::ListEndpointsResponse endpoints;
+  v1::ListLabelValuesResponse values;
+  v1::ListSeriesResponse series;
+  std::vector<v1::QueryRangeResponse> range;
 
   // The requests as short text format, in order, with their message's name.
   std::vector<std::string> questions() const;
@@ -56,6 +61,16 @@ class FakeQueryService final : public v1::QueryService::Service {
                              v1::ListProcessesResponse* response) override;
   grpc::Status GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest* request,
                              v1::GetServerInfoResponse* response) override;
+  grpc::Status GetTrace(grpc::ServerContext*, const v1::GetTraceRequest* request,
+                        v1::GetTraceResponse* response) override;
+  grpc::Status ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest* request,
+                             v1::ListEndpointsResponse* response) override;
+  grpc::Status ListLabelValues(grpc::ServerContext*, const v1::ListLabelValuesRequest* request,
+                               v1::ListLabelValuesResponse* response) override;
+  grpc::Status ListSeries(grpc::ServerContext*, const v1::ListSeriesRequest* request,
+                          v1::ListSeriesResponse* response) override;
+  grpc::Status QueryRange(grpc::ServerContext*, const v1::QueryRangeRequest* request,
+                          grpc::ServerWriter<v1::QueryRangeResponse>* writer) override;
 
   grpc::Status failure_;
   mutable absl::Mutex mu_;

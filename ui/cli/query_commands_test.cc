@@ -1,0 +1,231 @@
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "base/testing/fake_clock.h"
+#include "ui/cli/cli.h"
+#include "ui/cli/session.h"
+#include "ui/cli/testing/fake_query_service.h"
+
+namespace kindling::ui {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kNow = 1'700'000'000 * kSecond;  // 2023-11-14 22:13:20 UTC
+
+template <typename Message>
+Message Parse(const std::string& text) {
+  Message message;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &message)) << text;
+  return message;
+}
+
+class QueryCommandsTest : public ::testing::Test {
+ protected:
+  struct Result {
+    int code;
+    std::string out;
+    std::string err;
+  };
+
+  Result Run(std::vector<std::string> args) {
+    std::ostringstream out, err;
+    Environment environment{
+        .out = out,
+        .err = err,
+        .clock = clock_,
+        .variables = {{"LANG", "C.UTF-8"}, {"KINDLING_CONTROLLER", service_.address()}},
+        .zone = absl::UTCTimeZone(),
+        .columns = 100};
+    const ExitCode code = RunCli(args, environment);
+    return {static_cast<int>(code), out.str(), err.str()};
+  }
+
+  base::FakeClock clock_{kSecond, kNow};
+  FakeQueryService service_;
+};
+
+TEST_F(QueryCommandsTest, ATraceIsATree) {
+  service_.trace = Parse<v1::GetTraceResponse>(R"pb(
+    spans {
+      id: "000000000000000a"
+      client: "curl"
+      server: "shop:80"
+      endpoint: "GET /"
+      status_code: "500"
+      outcome: "server_error"
+      side: "server"
+      start_ns: 1699999990000000000
+      duration_ms: 100
+    }
+    spans {
+      id: "000000000000000b"
+      parent_id: "000000000000000a"
+      client: "shop:80"
+      server: "db:3306"
+      endpoint: "SELECT"
+      outcome: "ok"
+      side: "client"
+      start_ns: 1699999990010000000
+      duration_ms: 50
+      slow: true
+    }
+    spans {
+      id: "000000000000000c"
+      parent_id: "000000000000000b"
+      client: "shop:80"
+      server: "db:3306"
+      endpoint: "SELECT"
+      outcome: "ok"
+      side: "server"
+      start_ns: 1699999990011000000
+      duration_ms: 48
+    }
+    spans {
+      id: "000000000000000d"
+      parent_id: "00000000000000ff"
+      client: "x"
+      server: "y"
+      endpoint: "PING"
+      outcome: "ok"
+      side: "client"
+      start_ns: 1699999990020000000
+      duration_ms: 1
+    }
+    completeness { fraction: 1 }
+  )pb");
+  const Result result = Run({"get", "trace", "000000000000000b"});
+  EXPECT_EQ(result.out,
+            "4 spans, the first at 2023-11-14 22:13:10.000000 UTC\n"
+            "START   TOOK  REQUEST                        STATUS   SIDE    SPAN\n"
+            "  0ms  100ms  curl > shop:80  GET /          500      server  000000000000000a\n"
+            " 10ms   50ms  └ shop:80 > db:3306  SELECT    ok slow  client  000000000000000b\n"
+            " 11ms   48ms    └ shop:80 > db:3306  SELECT  ok       server  000000000000000c\n"
+            " 20ms    1ms  x > y  PING                    ok       client  000000000000000d\n"
+            "complete\n");
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(service_.questions(), ElementsAre("GetTraceRequest id: \"000000000000000b\""));
+  EXPECT_EQ(Run({"get", "trace", "xyz"}).code, 2);
+  EXPECT_THAT(Run({"get", "trace", "000000000000000b", "-o", "json"}).out,
+              HasSubstr("\"endpoint\": \"SELECT\""));
+}
+
+TEST_F(QueryCommandsTest, ParentsInACircleAreShown) {
+  service_.trace = Parse<v1::GetTraceResponse>(R"pb(
+    spans { id: "1" parent_id: "2" client: "a" server: "b" start_ns: 1 }
+    spans { id: "2" parent_id: "1" client: "b" server: "a" start_ns: 2 }
+    completeness { fraction: 1 }
+  )pb");
+  const Result result = Run({"get", "trace", "000000000000000b"});
+  EXPECT_THAT(result.out, HasSubstr("a > b"));
+  EXPECT_THAT(result.out, HasSubstr("b > a"));
+}
+
+TEST_F(QueryCommandsTest, Endpoints) {
+  service_.endpoints = Parse<v1::ListEndpointsResponse>(R"pb(
+    endpoints {
+      service: "shop:80"
+      protocol: "http"
+      endpoint: "GET /"
+      request_count: 100
+      error_count: 2
+      p50_ms: 1
+      p95_ms: 2
+      p99_ms: 3
+      total_ms: 1500
+    }
+    total: 7
+    completeness { fraction: 1 }
+  )pb");
+  const Result result = Run({"get", "endpoints", "--by", "time", "--limit", "1", "--since", "all"});
+  EXPECT_EQ(result.out,
+            "SERVICE  PROTOCOL  ENDPOINT  REQUESTS  ERRORS  P50  P95  P99  TOTAL\n"
+            "shop:80  http      GET /          100       2  1ms  2ms  3ms   1.5s\n"
+            "1 of 7 endpoints shown; raise --limit for more\ncomplete\n");
+  EXPECT_THAT(service_.questions(),
+              ElementsAre("ListEndpointsRequest time { } order: ORDER_TOTAL_TIME limit: 1"));
+  EXPECT_EQ(Run({"get", "endpoints", "--by", "colour"}).code, 2);
+}
+
+TEST_F(QueryCommandsTest, ValuesOfFieldsAndLabels) {
+  service_.values = Parse<v1::ListLabelValuesResponse>(R"pb(
+    values { value: "200" count: 12 }
+    values { value: "500" count: 3 }
+    total: 2
+    completeness { fraction: 1 }
+  )pb");
+  EXPECT_EQ(Run({"get", "values", "status", "--since", "all", "-f", "slow"}).out,
+            "VALUE  REQUESTS\n200          12\n500           3\ncomplete\n");
+  EXPECT_THAT(Run({"get", "labels", "--since", "all"}).out, HasSubstr("SERIES\n"));
+  Run({"get", "labels", "host", "m{a!=\"1\"}", "--since", "all"});
+  EXPECT_THAT(service_.questions(),
+              ElementsAre("ListLabelValuesRequest time { } field: \"status\" filter: \"slow\"",
+                          "ListLabelValuesRequest time { } label: \"__name__\"",
+                          "ListLabelValuesRequest time { } label: \"host\" matchers { name: "
+                          "\"__name__\" operator: OPERATOR_EQUAL value: \"m\" } matchers { name: "
+                          "\"a\" operator: OPERATOR_NOT_EQUAL value: \"1\" }"));
+  EXPECT_EQ(Run({"get", "labels", "host", "m{"}).code, 2);
+}
+
+TEST_F(QueryCommandsTest, FieldsAreCompleted) {
+  EXPECT_EQ(Run({"__complete", "get", "values", "s"}).out, "service\nstatus\n");
+}
+
+TEST_F(QueryCommandsTest, Series) {
+  service_.series = Parse<v1::ListSeriesResponse>(R"pb(
+    series {
+      name: "load"
+      kind: "gauge"
+      labels { key: "host" value: "a\"b" }
+      labels { key: "cpu" value: "1" }
+    }
+    total: 1
+    completeness { fraction: 1 }
+  )pb");
+  EXPECT_EQ(Run({"get", "series", "load"}).out,
+            "SERIES                     KIND\n"
+            "load{cpu=\"1\",host=\"a\\\"b\"}  gauge\ncomplete\n");
+}
+
+TEST_F(QueryCommandsTest, AMetricOverTime) {
+  service_.range = {
+      Parse<v1::QueryRangeResponse>(R"pb(
+        series {
+          series { name: "load" kind: "gauge" }
+          step_ns: 60000000000
+          windows { time_ns: 1699999980000000000 count: 4 sum: 10 least: 1 most: 4 last: 3 }
+        }
+      )pb"),
+      Parse<v1::QueryRangeResponse>(R"pb(
+        series {
+          series { name: "retransmits" kind: "delta" }
+          step_ns: 60000000000
+          windows { time_ns: 1699999980000000000 count: 6 sum: 90 }
+        }
+      )pb"),
+      Parse<v1::QueryRangeResponse>("end { completeness { fraction: 1 } }")};
+  const Result result = Run({"get", "metric", "load", "--step", "1m"});
+  EXPECT_EQ(result.out,
+            "load\nTIME          MEAN  LEAST  MOST  LAST\n22:13:00.000   2.5      1     4     3\n"
+            "\nretransmits\nTIME          SUM  PER SECOND\n22:13:00.000   90         1.5\n"
+            "complete\n");
+  EXPECT_EQ(result.code, 0);
+  const Result limited = Run({"get", "metric", "load", "--limit", "1"});
+  EXPECT_THAT(limited.out, HasSubstr("1 of 2 series shown"));
+  EXPECT_THAT(Run({"get", "metric", "load", "-o", "json"}).out, HasSubstr("\"stepNs\""));
+  EXPECT_EQ(Run({"get", "metric", "load", "--step", "1"}).code, 2);
+  EXPECT_EQ(Run({"get", "metric"}).code, 2);
+  service_.range.clear();
+  service_.FailWith({grpc::StatusCode::INVALID_ARGUMENT, "matchers: too many"});
+  EXPECT_EQ(Run({"get", "metric", "load"}).code, 2);
+}
+
+}  // namespace
+}  // namespace kindling::ui
