@@ -193,6 +193,65 @@ TEST_F(StoreRpcsTest, ATraceIsFoundByItsSpansAndByItsForeignId) {
       absl::IsInvalidArgument(Call(*query_, &v1::QueryService::Stub::GetTrace, request, &trace)));
 }
 
+TEST_F(StoreRpcsTest, SpansAreFoundByWhatTheyAreBeforeAndAfterSealing) {
+  BatchBuilder batch(kEpoch, 1, start_ns_);
+  const uint32_t curl = batch.Party("curl", "a", "10.0.0.1", 0);
+  const uint32_t address = batch.Party("", "", "10.0.0.2", 80);
+  const uint32_t shop = batch.Party("", "", "10.0.0.3", 80);
+  for (const uint64_t id : {21, 22, 23}) {
+    batch.Span(id, curl, id == 23 ? shop : address, id == 22 ? 400 * kSecondNs : 10 * kSecondNs,
+               static_cast<int64_t>(id) * 1'000'000);
+  }
+  v1::SpanColumns* spans = batch.mutable_batch()->mutable_spans();
+  for (int i = 0; i < 3; ++i) {
+    spans->set_side(i, 1);
+    spans->add_attribute_count(1);
+    spans->add_attribute_key(batch.Text("user"));
+    spans->add_attribute_value(batch.Text(i == 1 ? "bob" : "eve"));
+  }
+  // The address goes to another workload between the spans.
+  batch.Binding("10.0.0.2", 80, "old:80", "b");
+  batch.Binding("10.0.0.2", 80, "new:80", "b");
+  batch.Binding("10.0.0.3", 80, "shop:80", "c");
+  batch.mutable_batch()->mutable_addresses()->set_first_time_delta_ns(1, 300 * kSecondNs);
+  batch.mutable_batch()->mutable_addresses()->set_first_time_delta_ns(2, -3000 * kSecondNs);
+  Deliver(batch.batch());
+  for (const bool is_sealed : {false, true}) {
+    if (is_sealed) {
+      v1::CompactStoreResponse compacted;
+      ASSERT_OK(Call(*store_, &v1::StoreService::Stub::CompactStore, v1::CompactStoreRequest(),
+                     &compacted));
+    }
+    const auto ids = [&](const std::string& filter, bool slowest = false, int pages = 1) {
+      v1::ListSpansRequest request;
+      request.set_filter(filter);
+      if (slowest) request.set_order(v1::ListSpansRequest::ORDER_SLOWEST);
+      if (pages > 1) request.set_page_size(1);
+      std::string out;
+      for (int page = 0; page < pages; ++page) {
+        v1::ListSpansResponse response;
+        EXPECT_OK(Call(*query_, &v1::QueryService::Stub::ListSpans, request, &response));
+        for (const v1::Span& span : response.spans()) out += span.id().substr(14) + " ";
+        request.set_page_token(response.next_page_token());
+      }
+      return out;
+    };
+    EXPECT_EQ(ids(""), "17 16 15 ") << is_sealed;
+    EXPECT_EQ(ids("", true, 3), "17 16 15 ") << is_sealed;
+    EXPECT_EQ(ids("", false, 3), "17 16 15 ") << is_sealed;
+    EXPECT_EQ(ids("server=\"old:80\""), "15 ") << is_sealed;
+    EXPECT_EQ(ids("server=\"new:80\""), "16 ") << is_sealed;
+    EXPECT_EQ(ids("server=\"shop:80\""), "17 ") << is_sealed;
+    EXPECT_EQ(ids("service=curl not server=\"shop:80\""), "16 15 ") << is_sealed;
+    EXPECT_EQ(ids("server=\"nobody:80\""), "") << is_sealed;
+    EXPECT_EQ(ids("attr.user=bob"), "16 ") << is_sealed;
+    EXPECT_EQ(ids("latency>=22ms"), "17 16 ") << is_sealed;
+    EXPECT_EQ(ids("latency<22ms"), "15 ") << is_sealed;
+    EXPECT_EQ(ids("endpoint=\"GET /\" protocol=http status=ok"), "17 16 15 ") << is_sealed;
+    EXPECT_EQ(ids("status=error"), "") << is_sealed;
+  }
+}
+
 TEST_F(StoreRpcsTest, EndpointsByRequestsAndErrors) {
   BatchBuilder batch(kEpoch, 1, start_ns_);
   const uint32_t client = batch.Party("curl", "a", "10.0.0.1", 0);

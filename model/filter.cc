@@ -131,6 +131,73 @@ Truth MayMatch(const FilterNode& node, const FieldSource& record,
   return Truth::kNo;
 }
 
+bool AsksEnds(const FilterNode& node) {
+  if (node.kind != FilterNode::Kind::kTerm) {
+    return std::any_of(node.children.begin(), node.children.end(), AsksEnds);
+  }
+  switch (node.term.field) {
+    case FilterField::kService:
+    case FilterField::kClient:
+    case FilterField::kServer:
+    case FilterField::kHost:
+    case FilterField::kAddress:
+    case FilterField::kProtocol:
+    case FilterField::kTransport:
+    case FilterField::kSide:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void AddLatency(const FilterTerm& term, FilterNeeds& needs) {
+  const auto [least, most] = std::minmax_element(term.numbers.begin(), term.numbers.end());
+  const bool is_equal = term.op == FilterOp::kEqual;
+  if (is_equal || term.op == FilterOp::kGreater || term.op == FilterOp::kGreaterEqual) {
+    needs.least_latency_ns = std::max(needs.least_latency_ns, *least);
+  }
+  if (is_equal || term.op == FilterOp::kLess || term.op == FilterOp::kLessEqual) {
+    needs.most_latency_ns = std::min(needs.most_latency_ns, *most);
+  }
+}
+
+void AddNeed(const FilterTerm& term, FilterNeeds& needs) {
+  if (term.field == FilterField::kLatency) {
+    if (!term.numbers.empty()) AddLatency(term, needs);
+    return;
+  }
+  // "" asks for what is not there.
+  const bool is_value = term.op == FilterOp::kEqual && term.numbers.empty() &&
+                        std::find(term.texts.begin(), term.texts.end(), "") == term.texts.end();
+  if (!is_value) return;
+  const bool is_one = term.texts.size() == 1;
+  switch (term.field) {
+    case FilterField::kEndpoint:
+      if (needs.endpoints.empty()) needs.endpoints = term.texts;
+      break;
+    case FilterField::kCode:
+      if (needs.codes.empty()) needs.codes = term.texts;
+      break;
+    case FilterField::kStatus:
+      needs.is_error |= is_one && term.texts.front() == "error";
+      break;
+    case FilterField::kSlow:
+      needs.is_slow |= is_one && term.texts.front() == "true";
+      break;
+    case FilterField::kAttribute:
+      if (is_one) needs.attributes.emplace_back(term.attribute, term.texts.front());
+      break;
+    default:
+      break;
+  }
+}
+
+void AddNeeds(const FilterNode& node, FilterNeeds& needs) {
+  if (node.kind == FilterNode::Kind::kTerm) AddNeed(node.term, needs);
+  if (node.kind != FilterNode::Kind::kAnd) return;
+  for (const FilterNode& child : node.children) AddNeeds(child, needs);
+}
+
 std::string Quoted(const std::string& text) {
   std::string quoted = "\"";
   for (const char c : text) {
@@ -188,6 +255,14 @@ bool Filter::Matches(const FieldSource& record) const {
 bool Filter::MayMatch(const FieldSource& record,
                       const std::function<bool(FilterField)>& is_known) const {
   return root_ == nullptr || model::MayMatch(*root_, record, is_known) != Truth::kNo;
+}
+
+FilterNeeds Filter::Needs() const {
+  FilterNeeds needs;
+  if (root_ == nullptr) return needs;
+  AddNeeds(*root_, needs);
+  needs.asks_ends = AsksEnds(*root_);
+  return needs;
 }
 
 bool Filter::matches_all() const { return root_ == nullptr; }

@@ -3,10 +3,12 @@
 #include <array>
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -52,6 +54,20 @@ class FieldSource {
   virtual std::optional<FieldRange> Range(FilterField field) const = 0;
 };
 
+// What every record that a filter matches has, for asking an index. The filter may ask for more.
+struct FilterNeeds {
+  std::vector<std::string> endpoints;                           // one of these; empty: any
+  std::vector<std::string> codes;                               // one of these; empty: any
+  std::vector<std::pair<std::string, std::string>> attributes;  // all of these, name and value
+  double least_latency_ns = -std::numeric_limits<double>::infinity();
+  double most_latency_ns = std::numeric_limits<double>::infinity();
+  bool is_error = false;
+  bool is_slow = false;
+  // Whether it asks, anywhere, for who talks to whom and how: ends, hosts, addresses, protocol,
+  // transport or side.
+  bool asks_ends = false;
+};
+
 // A condition over records, in the filter language of docs/filter_language.md:
 //     service="cart" protocol=mysql latency>100ms status!=ok
 //
@@ -76,6 +92,8 @@ class Filter {
 
   // Whether a record could match of which only those fields are known that `is_known` accepts.
   bool MayMatch(const FieldSource& record, const std::function<bool(FilterField)>& is_known) const;
+
+  FilterNeeds Needs() const;
 
   // True when it matches everything, being empty.
   bool matches_all() const;

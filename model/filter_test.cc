@@ -312,5 +312,47 @@ TEST(FilterCompletion, FieldsAndChoices) {
   EXPECT_THAT(CompleteFilter("service=\"x").words, IsEmpty());
 }
 
+FilterNeeds NeedsOf(const std::string& text) {
+  const auto filter = Filter::Parse(text, RecordKind::kSpan);
+  EXPECT_OK(filter);
+  return filter.ok() ? filter->Needs() : FilterNeeds();
+}
+
+TEST(FilterTest, WhatEveryMatchHasIsKnown) {
+  const FilterNeeds needs = NeedsOf(
+      "endpoint in (\"GET /\", \"GET /x\") code=\"500\" (attr.user=bob slow) status=error "
+      "latency>=100ms latency<2s");
+  EXPECT_EQ(needs.endpoints, (std::vector<std::string>{"GET /", "GET /x"}));
+  EXPECT_EQ(needs.codes, std::vector<std::string>{"500"});
+  EXPECT_EQ(needs.attributes, (std::vector<std::pair<std::string, std::string>>{{"user", "bob"}}));
+  EXPECT_TRUE(needs.is_error);
+  EXPECT_TRUE(needs.is_slow);
+  EXPECT_EQ(needs.least_latency_ns, 1e8);
+  EXPECT_EQ(needs.most_latency_ns, 2e9);
+  EXPECT_FALSE(needs.asks_ends);
+}
+
+TEST(FilterTest, WhatAMatchMayLackIsNoNeed) {
+  for (const char* text :
+       {"", "endpoint=a or slow", "not slow", "slow=false", "endpoint!=a", "endpoint=~a",
+        "endpoint=\"\"", "not (latency>1s)", "latency>1s or latency<1ms", "status=ok",
+        "attr.user in (a, b)", "attr.size>5", "status in (error, ok)"}) {
+    const FilterNeeds needs = NeedsOf(text);
+    EXPECT_TRUE(needs.endpoints.empty()) << text;
+    EXPECT_TRUE(needs.codes.empty()) << text;
+    EXPECT_TRUE(needs.attributes.empty()) << text;
+    EXPECT_FALSE(needs.is_error) << text;
+    EXPECT_FALSE(needs.is_slow) << text;
+    EXPECT_LT(needs.least_latency_ns, 0) << text;
+    EXPECT_GT(needs.most_latency_ns, 1e18) << text;
+  }
+}
+
+TEST(FilterTest, QuestionsForEndsAreKnownWhereverTheyStand) {
+  EXPECT_TRUE(NeedsOf("slow (status=error or not service=cart)").asks_ends);
+  EXPECT_TRUE(NeedsOf("protocol=http").asks_ends);
+  EXPECT_FALSE(NeedsOf("slow latency>1s").asks_ends);
+}
+
 }  // namespace
 }  // namespace kindling::model

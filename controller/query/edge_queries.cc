@@ -104,6 +104,14 @@ bool MayConcern(const model::Filter& filter, model::RecordKind kind, const EdgeG
   return MayMatch(filter, kind, group, group.sum.outcome != model::Outcome::kUnset);
 }
 
+// Windows short enough to tell the times of a range apart.
+int64_t StepFor(const Range& range) {
+  constexpr int64_t kMinuteNs = int64_t{60} * 1'000'000'000;
+  constexpr int64_t kHourNs = 60 * kMinuteNs;
+  const int64_t length_ns = range.end_ns - range.start_ns;
+  return length_ns >= 48 * kHourNs ? kHourNs : length_ns >= kHourNs / 2 ? kMinuteNs : 0;
+}
+
 // The part of `range` that was watched and told of.
 Range CoveredBy(const Flows& flows, const std::vector<AgentInfo>& agents, const Range& range) {
   // Windows come a moment after their end; without any for longer nothing happened.
@@ -157,22 +165,25 @@ absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& 
       }));
   loaded.groups = std::make_unique<EdgeGroups>(*loaded.addresses, range.start_ns, range.end_ns);
   std::map<std::tuple<model::LossStage, std::string, std::string>, model::Loss> losses;
-  ASSIGN_OR_RETURN(
-      loaded.report,
-      ScanFor(context,
-              {.start_ns = range.start_ns, .end_ns = range.end_ns, .edges = true, .losses = true},
-              [&](const model::Batch& block) {
-                for (const model::EdgeStats& row : block.edges) {
-                  RETURN_IF_ERROR(loaded.groups->Add(row));
-                }
-                for (const model::Loss& row : block.losses) {
-                  model::Loss& sum = losses[{row.stage, row.host, row.workload}];
-                  sum.requests += row.requests;
-                  sum.events += row.events;
-                  sum.bytes += row.bytes;
-                }
-                return absl::OkStatus();
-              }));
+  ASSIGN_OR_RETURN(loaded.report,
+                   ScanFor(context,
+                           {.start_ns = range.start_ns,
+                            .end_ns = range.end_ns,
+                            .step_ns = StepFor(range),
+                            .edges = true,
+                            .losses = true},
+                           [&](const model::Batch& block) {
+                             for (const model::EdgeStats& row : block.edges) {
+                               RETURN_IF_ERROR(loaded.groups->Add(row));
+                             }
+                             for (const model::Loss& row : block.losses) {
+                               model::Loss& sum = losses[{row.stage, row.host, row.workload}];
+                               sum.requests += row.requests;
+                               sum.events += row.events;
+                               sum.bytes += row.bytes;
+                             }
+                             return absl::OkStatus();
+                           }));
   loaded.groups->Finish();
   if (loaded.groups->wants_rows_again()) {
     RETURN_IF_ERROR(ScanFor(context,

@@ -32,6 +32,7 @@ struct LoadedEdges {
   std::vector<model::Loss> losses;     // summed by stage, host and workload
   storage::ScanReport report;
 };
+// Over long ranges the store's sums by minute or hour are read where they lie wholly within it.
 absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& range);
 
 // What is missing from an answer about the records that `filter` selects, of one tenant's edges:

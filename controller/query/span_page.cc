@@ -1,6 +1,7 @@
 #include "controller/query/span_page.h"
 
 #include <charconv>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -41,6 +42,11 @@ bool SpanPage::Wants(const model::Span& span) const {
   const SpanPosition position = PositionOf(span, slowest_);
   if (position >= after_) return false;
   return !full() || position > PositionOf(std::prev(rows_.end())->span, slowest_);
+}
+
+int64_t SpanPage::lowest_rank() const {
+  return full() ? PositionOf(std::prev(rows_.end())->span, slowest_).rank
+                : std::numeric_limits<int64_t>::min();
 }
 
 void SpanPage::Offer(NamedSpan span) {

@@ -48,6 +48,9 @@ class SpanPage {
   void Offer(NamedSpan span);
 
   bool full() const { return rows_.size() > size_; }
+  // Spans of a higher rank come on earlier pages; those of a lower one on later ones.
+  int64_t highest_rank() const { return after_.rank; }
+  int64_t lowest_rank() const;
   bool slowest() const { return slowest_; }
   // The page, first rows first, and the token of the next one; empty when there is none.
   std::vector<NamedSpan> Take(std::string* next_token);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "controller/query/completeness.h"
 #include "controller/query/edge_queries.h"
 #include "controller/query/span_page.h"
+#include "controller/query/span_search_plan.h"
 #include "controller/topology/service_map.h"
 #include "kindling/v1/query.pb.h"
 #include "model/filter.h"
@@ -45,20 +45,6 @@ absl::StatusOr<SpanPage> PageFor(const v1::ListSpansRequest& request) {
     ASSIGN_OR_RETURN(after, SpanPosition::FromToken(request.page_token(), slowest));
   }
   return SpanPage(request.page_size() == 0 ? kDefaultPage : request.page_size(), slowest, after);
-}
-
-// The range in pieces, newest and shortest first, so that a page of the newest spans reads little.
-std::vector<Range> Slices(const Range& range) {
-  std::vector<Range> out;
-  int64_t end_ns = range.end_ns;
-  for (int64_t length_ns = 10 * kMinuteNs; end_ns > range.start_ns; length_ns *= 4) {
-    const int64_t start_ns =
-        end_ns - range.start_ns > length_ns ? end_ns - length_ns : range.start_ns;
-    out.push_back({start_ns, end_ns});
-    end_ns = start_ns;
-    if (length_ns > range.end_ns / 8) length_ns = range.end_ns / 8;
-  }
-  return out;
 }
 
 }  // namespace
@@ -122,30 +108,26 @@ absl::Status ListSpans(const QueryContext& context, const v1::ListSpansRequest& 
 
   CompletenessSum completeness;
   bool sampled = false;
-  const auto visit = [&](const model::Batch& block) {
-    for (const model::Span& span : block.spans) {
-      if (!page.Wants(span)) continue;
-      NamedSpan named{span, NameEnds(*loaded.groups, span)};
-      const model::EndNames names{.client = named.ends.client.name,
-                                  .server = named.ends.server.name,
-                                  .client_host = named.ends.client.host,
-                                  .server_host = named.ends.server.host};
-      if (!filter->Matches(model::SpanFields(span, names))) continue;
-      sampled |= span.sample_weight != 1;
-      page.Offer(std::move(named));
-    }
-    return absl::OkStatus();
+  bool cancelled = false;
+  const auto visit = [&](const model::Span& span) {
+    cancelled = context.cancelled();
+    if (cancelled) return std::numeric_limits<int64_t>::max();
+    if (!page.Wants(span)) return page.lowest_rank();
+    NamedSpan named{span, NameEnds(*loaded.groups, span)};
+    const model::EndNames names{.client = named.ends.client.name,
+                                .server = named.ends.server.name,
+                                .client_host = named.ends.client.host,
+                                .server_host = named.ends.server.host};
+    if (!filter->Matches(model::SpanFields(span, names))) return page.lowest_rank();
+    sampled |= span.sample_weight != 1;
+    page.Offer(std::move(named));
+    return page.lowest_rank();
   };
-  const std::vector<Range> slices = page.slowest() ? std::vector{range} : Slices(range);
-  for (const Range& slice : slices) {
-    ASSIGN_OR_RETURN(
-        const storage::ScanReport report,
-        ScanFor(context, {.start_ns = slice.start_ns, .end_ns = slice.end_ns, .spans = true},
-                visit));
-    completeness.AddReport(report);
-    // Older slices cannot hold anything that comes before what is there already.
-    if (!page.slowest() && page.full()) break;
-  }
+  ASSIGN_OR_RETURN(
+      const storage::ScanReport report,
+      context.sources.store.SearchSpans(PlanSearch(context, *filter, loaded, range, page), visit));
+  if (cancelled) return NoLongerWanted();
+  completeness.AddReport(report);
   std::string next_token;
   for (const NamedSpan& named : page.Take(&next_token)) WriteSpan(named, response->add_spans());
   response->set_next_page_token(next_token);

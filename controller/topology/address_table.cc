@@ -170,6 +170,26 @@ std::optional<EndName> AddressTable::Resolve(std::string_view address, uint16_t 
   return std::nullopt;
 }
 
+bool AddressTable::IsSteady(std::string_view address, int64_t from_ns, int64_t to_ns) const {
+  const std::string plain(PlainAddress(address));
+  // What is near counts, too: the head start, and changes back and forth.
+  from_ns -= std::max(kHeadStartNs, kAlternatingNs);
+  to_ns += std::max(kHeadStartNs, kAlternatingNs);
+  const Place first{plain, 0, model::Transport::kUnknown};
+  for (auto place = places_.lower_bound(first);
+       place != places_.end() && std::get<std::string>(place->first) == plain; ++place) {
+    for (const auto& [host, bindings] : place->second) {
+      for (size_t i = 0; i < bindings.size(); ++i) {
+        const bool is_change = i == 0 || bindings[i].owner != bindings[i - 1].owner;
+        if (is_change && bindings[i].first_ns >= from_ns && bindings[i].first_ns <= to_ns) {
+          return false;
+        }
+      }
+    }
+  }
+  return true;
+}
+
 const std::set<std::string>* AddressTable::HostsOf(std::string_view address) const {
   const auto it = hosts_.find(PlainAddress(address));
   return it == hosts_.end() ? nullptr : &it->second;

@@ -54,6 +54,9 @@ class AddressTable {
                                  model::Transport transport, int64_t time_ns,
                                  std::string_view observer_host) const;
 
+  // True when Resolve gives the same for the address at every time from `from_ns` to `to_ns`.
+  bool IsSteady(std::string_view address, int64_t from_ns, int64_t to_ns) const;
+
   // The hosts that ever had the address; null: none known.
   const std::set<std::string>* HostsOf(std::string_view address) const;
   // False for an address that means something on one host only, or that several hosts have.

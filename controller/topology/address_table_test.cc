@@ -155,5 +155,30 @@ TEST(AddressTextTest, IsWhatOneWouldType) {
   EXPECT_EQ(AddressText("/run/x.sock", 0), "/run/x.sock");
 }
 
+TEST(AddressTableTest, AnAddressIsSteadyWhereNoBindingChangesNearby) {
+  constexpr int64_t kHourNs = int64_t{3600} * 1'000'000'000;
+  const auto binding = [](int64_t first_ns, const std::string& workload) {
+    model::AddressBinding out;
+    out.first_ns = first_ns;
+    out.address = "10.0.0.7";
+    out.port = 80;
+    out.transport = model::Transport::kTcp;
+    out.workload = workload;
+    out.host = "h";
+    return out;
+  };
+  AddressTable table;
+  table.Add(binding(10 * kHourNs, "a"));
+  table.Add(binding(12 * kHourNs, "a"));  // told again
+  table.Add(binding(20 * kHourNs, "b"));
+  EXPECT_TRUE(table.IsSteady("10.0.0.7", 11 * kHourNs, 19 * kHourNs));
+  EXPECT_TRUE(table.IsSteady("::ffff:10.0.0.7", 21 * kHourNs, 22 * kHourNs));
+  EXPECT_TRUE(table.IsSteady("10.0.0.8", 0, 30 * kHourNs));
+  EXPECT_FALSE(table.IsSteady("10.0.0.7", 19 * kHourNs, 21 * kHourNs));
+  EXPECT_FALSE(table.IsSteady("10.0.0.7", 9 * kHourNs, 11 * kHourNs));
+  // Too near.
+  EXPECT_FALSE(table.IsSteady("10.0.0.7", 11 * kHourNs, 20 * kHourNs - 1));
+}
+
 }  // namespace
 }  // namespace kindling::controller
