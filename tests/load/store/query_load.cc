@@ -2,7 +2,7 @@
 // Asks the QueryService one question after another, over one connection with TLS, and prints how
 // long each answer took, by label, as JSON. A question is a line of fields with tabs between:
 //     LABEL spans START_NS END_NS newest|slowest PAGE_SIZE FILTER
-//     LABEL span ID
+//     LABEL trace ID
 //     LABEL edges START_NS END_NS FILTER
 // Answers with an error are counted, with the first message, and their times left out.
 
@@ -85,12 +85,12 @@ class Asker {
       ok = Call(&v1::QueryService::Stub::ListSpans, request, &response);
       rows = static_cast<uint64_t>(response.spans_size());
       bytes = response.ByteSizeLong();
-    } else if (kind == "span") {
-      v1::GetSpanRequest request;
+    } else if (kind == "trace") {
+      v1::GetTraceRequest request;
       request.set_id(fields.at(2));
-      v1::GetSpanResponse response;
-      ok = Call(&v1::QueryService::Stub::GetSpan, request, &response);
-      rows = response.has_span() ? 1 : 0;
+      v1::GetTraceResponse response;
+      ok = Call(&v1::QueryService::Stub::GetTrace, request, &response);
+      rows = static_cast<uint64_t>(response.spans_size());
       bytes = response.ByteSizeLong();
     } else if (kind == "edges") {
       v1::ListEdgesRequest request;
