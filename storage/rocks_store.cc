@@ -60,6 +60,8 @@ class RocksStore final : public Store, public StoreAdmin {
 
   absl::StatusOr<std::vector<Durable>> DurableSequences(std::string_view agent_id) override {
     const Engine::Reading reading(engine_);
+    // Until the database has been opened anew, what can be read need not be on the disk.
+    if (engine_.WriteFailed()) return absl::ResourceExhaustedError(engine_.stopped());
     return ReadSequences(reading.db(), agent_id);
   }
 

@@ -560,6 +560,20 @@ TEST_F(RocksStoreTest, ABackupHoldsWhatWasAcknowledgedAndGetsAnIdOfItsOwn) {
   EXPECT_EQ(store_->id(), restored_id);
 }
 
+TEST_F(RocksStoreTest, AnAppendThatWaitsForMemoryGetsIt) {
+  // A quarter of it is for what is not sealed.
+  options_.memory_bytes = 8 * kMiB;
+  options_.seal_after_ns = int64_t{3600} * kSecondNs;
+  options_.directory = dir_.File("small");
+  Open();
+  RandomRecords records(3, kStartNs);
+  for (uint64_t sequence = 1; sequence <= 40; ++sequence) {
+    // About half a megabyte in memory, and far from a full block.
+    ASSERT_OK(store_->Append(
+        {records.Batch({.agent_id = "a", .boot_epoch = 1, .sequence = sequence}, 100)}));
+  }
+}
+
 TEST_F(RocksStoreTest, AppendIsRefusedBeforeTheDiskIsFull) {
   options_.min_free_bytes = UINT64_MAX;
   Open();

@@ -18,6 +18,7 @@
 
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "storage/engine/manifest_guard.h"
 #include "storage/engine/rocks_log.h"
 #include "storage/engine/rocks_status.h"
 
@@ -85,7 +86,7 @@ rocksdb::DBOptions DatabaseOptions(const RocksStoreOptions& options,
   out.manifest_preallocation_size = 64 << 10;
   // What was synced is whole; a record torn by a crash, or by a write that failed, ends its log.
   out.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  if (resources.env != nullptr) out.env = resources.env.get();
+  out.env = resources.env.get();
   return out;
 }
 
@@ -110,6 +111,24 @@ absl::Status CheckDirectory(const std::string& directory) {
   return absl::OkStatus();
 }
 
+// Says nothing of free space, or RocksDB would go on by itself once there is some after a failed
+// write, which aborts in Debian's build: it asserts.
+class QuietEnv final : public rocksdb::EnvWrapper {
+ public:
+  explicit QuietEnv(std::unique_ptr<rocksdb::Env> owned)
+      : EnvWrapper(owned != nullptr ? owned.get() : rocksdb::Env::Default()),
+        owned_(std::move(owned)) {}
+
+  rocksdb::Status GetFreeSpace(const std::string&, uint64_t*) override {
+    return rocksdb::Status::NotSupported("free space");
+  }
+  static const char* kClassName() { return "KindlingEnv"; }
+  const char* Name() const override { return kClassName(); }
+
+ private:
+  const std::unique_ptr<rocksdb::Env> owned_;
+};
+
 absl::Status ForeignFamily(const std::string& name, const std::string& directory) {
   return absl::FailedPreconditionError(absl::StrFormat(
       "%s holds a database with the unknown part \"%s\": run the newer kindling-controller that "
@@ -125,9 +144,9 @@ DatabaseResources::DatabaseResources(const RocksStoreOptions& options)
           std::min(options.memory_bytes / 8, 4 * WriteBufferBytes(options)))),
       statistics(rocksdb::CreateDBStatistics()) {
   statistics->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
-  if (options.testing.file_system != nullptr) {
-    env = rocksdb::NewCompositeEnv(options.testing.file_system);
-  }
+  env = std::make_unique<QuietEnv>(options.testing.file_system == nullptr
+                                       ? nullptr
+                                       : rocksdb::NewCompositeEnv(options.testing.file_system));
 }
 
 DatabaseResources::~DatabaseResources() = default;
@@ -140,6 +159,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const RocksStoreOptions
   std::vector<std::string> names;
   std::error_code error;
   if (fs::exists(fs::path(options.directory) / "CURRENT", error)) {
+    RETURN_IF_ERROR(CheckManifest(*db_options.env, options.directory));
     const rocksdb::Status listed =
         rocksdb::DB::ListColumnFamilies(db_options, options.directory, &names);
     if (!listed.ok()) return OpenFault(listed, options.directory);
@@ -186,7 +206,14 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const RocksStoreOptions
       out->buckets_.emplace(*BucketId::Parse(names[i]), std::move(family));
     }
   }
+  if (!read_only) out->Guard();
   return out;
+}
+
+void Database::Guard() {
+  const absl::Status guarded = GuardManifest(*db_, guarded_);
+  // The guard of before stays, which says less.
+  if (!guarded.ok()) LOG(WARNING) << "store: " << guarded;
 }
 
 Database::~Database() {

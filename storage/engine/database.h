@@ -29,7 +29,7 @@ struct DatabaseResources {
   std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
   std::shared_ptr<rocksdb::Statistics> statistics;
-  std::unique_ptr<rocksdb::Env> env;  // null: the operating system's
+  std::unique_ptr<rocksdb::Env> env;
 };
 
 // One opened database: the default family (meta, sequences, addresses, dictionaries), the family of
@@ -54,6 +54,9 @@ class Database {
   // True when what was written last could not be read from the log.
   bool log_damaged() const { return log_damaged_; }
 
+  // Notes what the manifest holds by now, so that the loss of it is found: see manifest_guard.h.
+  void Guard();
+
   absl::StatusOr<std::shared_ptr<const Family>> CreateBucket(const BucketId& id);
   // Forgets the bucket; its files go when nobody reads them any more.
   absl::Status DropBucket(const BucketId& id, const Family& family);
@@ -69,6 +72,7 @@ class Database {
   std::shared_ptr<const Family> default_;
   std::shared_ptr<const Family> raw_;
   std::map<BucketId, std::shared_ptr<const Family>> buckets_;
+  std::string guarded_;
 };
 
 }  // namespace kindling::storage

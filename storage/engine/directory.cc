@@ -23,6 +23,15 @@ std::unique_ptr<rocksdb::Iterator> NewIterator(Database& database, const Family&
   return std::unique_ptr<rocksdb::Iterator>(database.db().NewIterator(options, family.handle()));
 }
 
+// What is damaged is left out. What could not be read for another reason may be read the next time,
+// and must not be written over.
+void NoteFault(const rocksdb::Status& status, const std::string& what, Directory& out) {
+  if (status.ok()) return;
+  out.view.faults.push_back(absl::StrFormat("%s: %s", what, status.ToString()));
+  if (status.IsCorruption() || !out.unreadable.ok()) return;
+  out.unreadable = FromRocks(status, "read the store");
+}
+
 // A block whose summary cannot be read may still have a sound body.
 std::shared_ptr<const Block> MakeBlock(const BlockKey& key, const BucketId& bucket,
                                        std::string_view value, std::vector<std::string>& faults) {
@@ -59,8 +68,7 @@ void LoadBlocks(Database& database, Bucket& bucket, Directory& out) {
   for (int skips = 0; skips < kMaxSkips;) {
     iterator->Seek(from);
     if (!iterator->status().ok()) {
-      out.view.faults.push_back(absl::StrFormat("a part of %s: %s", bucket.id.FamilyName(),
-                                                iterator->status().ToString()));
+      NoteFault(iterator->status(), absl::StrFormat("a part of %s", bucket.id.FamilyName()), out);
       if (!last) return;
       // The database cannot read on from here: try further on, further away each time.
       BlockKey next = *last;
@@ -100,6 +108,7 @@ void LoadNumbers(Database& database, const Family& family, Directory& out) {
     const auto key = ChunkKey::Parse(iterator->key().ToStringView());
     if (key) out.next_number = std::max(out.next_number, key->number + 1);
   }
+  NoteFault(iterator->status(), "chunks", out);
 }
 
 void LoadRawBatches(Database& database, Directory& out) {
@@ -120,9 +129,7 @@ void LoadRawBatches(Database& database, Directory& out) {
                                  .arrived_ns = now_ns,
                                  .batch = std::make_shared<const model::Batch>(*std::move(batch))});
   }
-  if (!iterator->status().ok()) {
-    out.view.faults.push_back("batches that were not sealed yet: " + iterator->status().ToString());
-  }
+  NoteFault(iterator->status(), "batches that were not sealed yet", out);
 }
 
 void LoadDictionaries(Database& database, Directory& out) {
@@ -139,6 +146,7 @@ void LoadDictionaries(Database& database, Directory& out) {
     }
     dictionaries->Use(key->number);
   }
+  NoteFault(iterator->status(), "dictionaries", out);
   out.view.dictionaries = std::move(dictionaries);
 }
 
@@ -170,6 +178,7 @@ absl::StatusOr<Directory> LoadDirectory(Database& database) {
     out.view.buckets.push_back(std::move(bucket));
   }
   LoadRawBatches(database, out);
+  RETURN_IF_ERROR(out.unreadable);
   return out;
 }
 

@@ -16,10 +16,10 @@ struct Directory {
   View view;                  // without a snapshot
   uint64_t next_number = 1;   // of blocks and chunks
   uint64_t next_arrival = 1;  // of raw batches
+  absl::Status unreadable;    // an error of the disk rather than damage
 };
 
-// Reads the summaries of all blocks and all raw batches. What cannot be read is named in
-// view.faults.
+// Reads the summaries of all blocks and all raw batches. What is damaged is named in view.faults.
 absl::StatusOr<Directory> LoadDirectory(Database& database);
 
 }  // namespace kindling::storage

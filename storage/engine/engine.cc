@@ -642,6 +642,7 @@ void Engine::Flush() {
   absl::ReaderMutexLock db_lock(&db_mu_);
   const absl::Status status = FlushFamilies();
   if (!status.ok()) LOG(WARNING) << "store: " << status << "; the log still has it";
+  database_->Guard();
 }
 
 absl::Status Engine::Checkpoint(const std::string& directory) {
@@ -739,6 +740,7 @@ absl::Status Engine::Retain(int64_t now_ns) {
     if (!old.empty() || !before.empty()) RETURN_IF_ERROR(Drop(old, before));
     ChangeView([&](View& view) { view.not_after_ns = now_ns + kFutureNs; });
     RETURN_IF_ERROR(DropBySize());
+    database_->Guard();
   }
   rocksdb::WriteBatch drop;
   RETURN_IF_ERROR(

@@ -86,6 +86,8 @@ class Engine {
   }
   // Empty while appends are taken.
   std::string stopped() const;
+  // True from a failed write until the database has been opened anew.
+  bool WriteFailed() const;
   // Blocks until there is likely something to seal, `timeout` has passed or `stop` is set.
   void WaitForWork(absl::Duration timeout, const std::atomic<bool>& stop);
   void WakeUp();
@@ -97,7 +99,6 @@ class Engine {
   // Drops the buckets whose end was written down as dropped, but no more.
   void DropLeftOver(View& view) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   void LoadAddresses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
-  bool WriteFailed() const;
   // Makes writing possible again after a failure; RESOURCE_EXHAUSTED as long as there is no room.
   absl::Status Recover() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_) ABSL_LOCKS_EXCLUDED(db_mu_);
   // The only way to write. The failure of one write forbids all others.
