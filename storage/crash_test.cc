@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <random>
 #include <string>
 
@@ -23,6 +24,7 @@
 #include "base/testing/status_matchers.h"
 #include "base/testing/temp_dir.h"
 #include "storage/testing/crash_oracle.h"
+#include "storage/testing/crash_records.h"
 #include "storage/testing/crash_round.h"
 #include "storage/testing/fault_journal.h"
 
@@ -77,15 +79,18 @@ absl::Status Live(CrashRound round, int rounds, Counts& counts) {
   round.side = dir.File("side");
   round.ledger = dir.File("ledger");
   std::mt19937_64 random(round.seed);
+  const CrashRecords records(round.seed);
+  const auto ledger = CrashLedger::Open(round.ledger);
+  if (!ledger.ok()) return ledger.status();
   absl::Status found;
   for (round.round = 0; found.ok() && round.round <= rounds; ++round.round) {
     round.last = round.round == rounds;
     const pid_t child = fork();
     if (child < 0) return absl::InternalError("fork failed");
     if (child == 0) {
-      const int fd = ::open(log.c_str(), O_CREAT | O_WRONLY | O_TRUNC, 0600);
+      const int fd = ::open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
       ::dup2(fd, STDERR_FILENO);
-      RunCrashRound(round);
+      RunCrashRound(round, records);
     }
     int status = 0;
     if (waitpid(child, &status, 0) != child) return absl::InternalError("waitpid failed");
@@ -95,20 +100,26 @@ absl::Status Live(CrashRound round, int rounds, Counts& counts) {
           round.round, round.seed, end, round.seed, Tail(log)));
       break;
     }
+    // The next processes have them from here.
+    for (int stream = 0; stream < CrashRecords::kStreams; ++stream) {
+      for (uint64_t i = (*ledger)->stream(stream).sent; i > 0; --i) records.Batch(stream, i);
+    }
     ++counts.rounds;
     if (WIFSIGNALED(status)) ++counts.kills;
     if (!round.real_files && random() % 2 == 0) {
       ++counts.power_cuts;
+      std::ofstream(log, std::ios::app) << "power cut\n";
       found = CutPower(round.root, round.side, random());
     }
   }
-  if (const auto ledger = CrashLedger::Open(round.ledger); ledger.ok()) {
-    counts.appends += (*ledger)->counter(CrashLedger::kAppends);
-    counts.refused_appends += (*ledger)->counter(CrashLedger::kRefusedAppends);
-    counts.refused_opens += (*ledger)->counter(CrashLedger::kRefusedOpens);
-    counts.reads += (*ledger)->counter(CrashLedger::kReads);
-    counts.retains += (*ledger)->counter(CrashLedger::kRetains);
-  }
+  const auto count = [&](CrashLedger::Counter counter) -> uint64_t {
+    return (*ledger)->counter(counter);
+  };
+  counts.appends += count(CrashLedger::kAppends);
+  counts.refused_appends += count(CrashLedger::kRefusedAppends);
+  counts.refused_opens += count(CrashLedger::kRefusedOpens);
+  counts.reads += count(CrashLedger::kReads);
+  counts.retains += count(CrashLedger::kRetains);
   if (!found.ok() && std::getenv("KINDLING_CRASH_KEEP") != nullptr) {
     const std::string kept = dir.path() + "-kept";
     std::rename(dir.path().c_str(), kept.c_str());

@@ -38,7 +38,8 @@ void Take(std::vector<Row>& to, const std::vector<Row>& from) {
 
 // Rows that are stored one by one. Returns how many are missing that may be.
 template <typename Row>
-absl::StatusOr<uint64_t> CheckRows(std::string_view name, const std::vector<model::Batch>& expected,
+absl::StatusOr<uint64_t> CheckRows(std::string_view name,
+                                   const std::vector<const model::Batch*>& expected,
                                    std::vector<Row> model::Batch::*rows,
                                    const std::vector<Row>& found,
                                    const std::array<uint64_t, CrashRecords::kStreams>& required,
@@ -49,8 +50,8 @@ absl::StatusOr<uint64_t> CheckRows(std::string_view name, const std::vector<mode
   };
   std::map<CrashTag, Want> wanted;
   CrashTag tag;
-  for (const model::Batch& batch : expected) {
-    for (const Row& row : batch.*rows) {
+  for (const model::Batch* batch : expected) {
+    for (const Row& row : batch->*rows) {
       ReadTag(row, tag);
       wanted[tag] = {&row, 0};
     }
@@ -179,32 +180,36 @@ int64_t StartOf(const PointSums::value_type& entry) { return entry.first.first; 
 double SizeOf(const EdgeSum& sum) { return static_cast<double>(sum.count); }
 double SizeOf(const PointSum& sum) { return static_cast<double>(sum.count); }
 
+// Of sums that were made of rows older than `longer_before_ns` only longer windows may be left;
+// those of rows older than `less_before_ns` may be less than they should, for some rows came too
+// late.
+struct Allowed {
+  int64_t longer_before_ns = INT64_MIN;
+  int64_t less_before_ns = INT64_MIN;
+};
+
 template <typename Sums>
 absl::StatusOr<uint64_t> Compare(std::string_view name, const Sums& expected, const Sums& found,
-                                 int64_t step_ns, int64_t horizon_ns) {
+                                 int64_t step_ns, const Allowed& allowed) {
+  const auto where = [&](const auto& entry) {
+    return absl::StrFormat("%s of step %d s: the window %d s after the beginning", name,
+                           step_ns / 1'000'000'000,
+                           (StartOf(entry) - CrashRecords::kBeginNs) / 1'000'000'000);
+  };
   for (const auto& entry : found) {
-    if (!expected.contains(entry.first) && (step_ns != 0 || StartOf(entry) >= horizon_ns)) {
-      return absl::InternalError(
-          absl::StrFormat("%s of step %d s: there is a window that was not sent, %d s after the "
-                          "beginning",
-                          name, step_ns / 1'000'000'000,
-                          (StartOf(entry) - CrashRecords::kBeginNs) / 1'000'000'000));
-    }
+    if (StartOf(entry) < allowed.longer_before_ns || expected.contains(entry.first)) continue;
+    return absl::InternalError(where(entry) + " was not sent");
   }
   uint64_t missing = 0;
   for (const auto& entry : expected) {
-    // Before the horizon only longer windows may be left, with the sums of several.
-    if (step_ns == 0 && StartOf(entry) < horizon_ns) continue;
+    if (StartOf(entry) < allowed.longer_before_ns) continue;
     const auto it = found.find(entry.first);
-    const bool may_be_dropped = StartOf(entry) < horizon_ns;
     const auto sum = it == found.end() ? typename Sums::mapped_type() : it->second;
     if (sum == entry.second) continue;
     ++missing;
-    if (may_be_dropped && SizeOf(sum) <= SizeOf(entry.second)) continue;
-    return absl::InternalError(absl::StrFormat(
-        "%s of step %d s: the window %d s after the beginning sums up to %g instead of %g", name,
-        step_ns / 1'000'000'000, (StartOf(entry) - CrashRecords::kBeginNs) / 1'000'000'000,
-        SizeOf(sum), SizeOf(entry.second)));
+    if (StartOf(entry) < allowed.less_before_ns && SizeOf(sum) <= SizeOf(entry.second)) continue;
+    return absl::InternalError(absl::StrFormat("%s sums up to %g instead of %g", where(entry),
+                                               SizeOf(sum), SizeOf(entry.second)));
   }
   return missing;
 }
@@ -319,22 +324,26 @@ absl::StatusOr<CrashOracle::Found> CrashOracle::ReadWhole(Store& store, int64_t 
                                                                      : found.report.notes.front()));
 }
 
-std::vector<model::Batch> CrashOracle::Expected(const Sequences& last) const {
-  std::vector<model::Batch> out;
+CrashOracle::Batches CrashOracle::Expected(const Sequences& last) const {
+  Batches out;
   for (int i = 0; i < CrashRecords::kStreams; ++i) {
     for (uint64_t sequence = 1; sequence <= last[static_cast<size_t>(i)]; ++sequence) {
-      out.push_back(records_.Batch(i, sequence));
+      out.push_back(&records_.Batch(i, sequence));
     }
   }
   return out;
 }
 
-absl::StatusOr<uint64_t> CrashOracle::CheckSums(const std::vector<model::Batch>& expected,
+absl::StatusOr<uint64_t> CrashOracle::CheckSums(const std::vector<const model::Batch*>& expected,
                                                 const Found& found, int64_t step_ns,
-                                                int64_t horizon_ns) const {
+                                                bool damaged) const {
+  const int64_t gone_10s_ns = Horizon(options_.series_10s_age_ns);
+  Allowed allowed{.less_before_ns = damaged ? INT64_MAX : gone_10s_ns};
+  if (step_ns == 0) allowed.longer_before_ns = gone_10s_ns;
+  if (step_ns == kMinuteNs) allowed.longer_before_ns = Horizon(options_.series_1m_age_ns);
   for (const model::EdgeStats& row : found.rows.edges) {
     // A window that reaches beyond its step would be added to the wrong one.
-    if (step_ns != 0 && row.window_start_ns >= horizon_ns &&
+    if (step_ns != 0 && row.window_start_ns >= allowed.longer_before_ns &&
         Align(row.window_start_ns, step_ns) !=
             Align(row.window_start_ns + row.window_ns - 1, step_ns)) {
       return absl::InternalError("edges: a window is longer than the step");
@@ -344,20 +353,21 @@ absl::StatusOr<uint64_t> CrashOracle::CheckSums(const std::vector<model::Batch>&
   EdgeSums found_edges;
   PointSums wanted_points;
   PointSums found_points;
-  for (const model::Batch& batch : expected) {
-    AddEdges(batch, step_ns, wanted_edges);
-    AddPoints(batch, step_ns, wanted_points);
+  for (const model::Batch* batch : expected) {
+    AddEdges(*batch, step_ns, wanted_edges);
+    AddPoints(*batch, step_ns, wanted_points);
   }
   AddEdges(found.rows, step_ns, found_edges);
   AddRuns(found.runs, step_ns, found_points);
   ASSIGN_OR_RETURN(const uint64_t edges,
-                   Compare("edges", wanted_edges, found_edges, step_ns, horizon_ns));
+                   Compare("edges", wanted_edges, found_edges, step_ns, allowed));
   ASSIGN_OR_RETURN(const uint64_t points,
-                   Compare("points", wanted_points, found_points, step_ns, horizon_ns));
+                   Compare("points", wanted_points, found_points, step_ns, allowed));
   return edges + points;
 }
 
-absl::Status CrashOracle::CheckLookups(Store& store, const std::vector<model::Batch>& expected,
+absl::Status CrashOracle::CheckLookups(Store& store,
+                                       const std::vector<const model::Batch*>& expected,
                                        const model::Batch& found) {
   std::map<CrashTag, const model::Span*> spans;
   CrashTag tag;
@@ -406,8 +416,8 @@ absl::Status CrashOracle::CheckLookups(Store& store, const std::vector<model::Ba
     }
   }
   const int64_t horizon_ns = Horizon(options_.spans_age_ns);
-  for (const model::Batch& batch : expected) {
-    for (const model::Content& content : batch.contents) {
+  for (const model::Batch* batch : expected) {
+    for (const model::Content& content : batch->contents) {
       const auto bytes = store.GetContent("default", "test", content.hash);
       if (!bytes.ok() && content.time_ns < horizon_ns) continue;
       if (!bytes.ok() || *bytes != content.bytes) {
@@ -422,7 +432,7 @@ absl::Status CrashOracle::CheckLookups(Store& store, const std::vector<model::Ba
 absl::Status CrashOracle::CheckAll(Store& store) {
   RETURN_IF_ERROR(CheckOpened(store));
   const Sequences durable = Acked();
-  const std::vector<model::Batch> expected = Expected(durable);
+  const Batches expected = Expected(durable);
   ASSIGN_OR_RETURN(const Found found, ReadWhole(store, 0, /*rows=*/true));
   const auto check = [&](std::string_view name, auto rows, int64_t age_ns, bool buckets = true) {
     return CheckRows(name, expected, rows, found.rows.*rows, durable, Horizon(age_ns), buckets)
@@ -434,11 +444,10 @@ absl::Status CrashOracle::CheckAll(Store& store) {
   RETURN_IF_ERROR(check("chunks", &model::Batch::chunks, options_.spans_age_ns));
   RETURN_IF_ERROR(check("addresses", &model::Batch::addresses, 0, false));
   RETURN_IF_ERROR(CheckLookups(store, expected, found.rows));
-  const int64_t horizon_ns = Horizon(options_.series_age_ns);
-  RETURN_IF_ERROR(CheckSums(expected, found, 0, horizon_ns).status());
+  RETURN_IF_ERROR(CheckSums(expected, found, 0, /*damaged=*/false).status());
   for (const int64_t step_ns : {kMinuteNs, kHourNs}) {
     ASSIGN_OR_RETURN(const Found sums, ReadWhole(store, step_ns, /*rows=*/false));
-    RETURN_IF_ERROR(CheckSums(expected, sums, step_ns, horizon_ns).status());
+    RETURN_IF_ERROR(CheckSums(expected, sums, step_ns, /*damaged=*/false).status());
   }
   return absl::OkStatus();
 }
@@ -450,7 +459,7 @@ absl::Status CrashOracle::CheckBeside(Store& store) {
   for (int i = 0; i < CrashRecords::kStreams; ++i) {
     sent[static_cast<size_t>(i)] = ledger_.stream(i).sent;
   }
-  const std::vector<model::Batch> expected = Expected(sent);
+  const Batches expected = Expected(sent);
   const auto check = [&](std::string_view name, auto rows, int64_t age_ns) {
     return CheckRows(name, expected, rows, found.rows.*rows, required, Horizon(age_ns)).status();
   };
@@ -462,7 +471,7 @@ absl::Status CrashOracle::CheckBeside(Store& store) {
 }
 
 absl::StatusOr<uint64_t> CrashOracle::CheckDamaged(Store& store, ScanReport& report) {
-  const std::vector<model::Batch> expected = Expected(Acked());
+  const Batches expected = Expected(Acked());
   ASSIGN_OR_RETURN(const Found found, Read(store, 0, /*rows=*/true));
   report = found.report;
   uint64_t missing = 0;
@@ -477,11 +486,12 @@ absl::StatusOr<uint64_t> CrashOracle::CheckDamaged(Store& store, ScanReport& rep
   RETURN_IF_ERROR(check("processes", &model::Batch::processes));
   RETURN_IF_ERROR(check("chunks", &model::Batch::chunks));
   RETURN_IF_ERROR(check("addresses", &model::Batch::addresses));
-  ASSIGN_OR_RETURN(const uint64_t windows, CheckSums(expected, found, 0, INT64_MAX));
+  ASSIGN_OR_RETURN(const uint64_t windows, CheckSums(expected, found, 0, /*damaged=*/true));
   missing += windows;
   for (const int64_t step_ns : {kMinuteNs, kHourNs}) {
     ASSIGN_OR_RETURN(const Found sums, Read(store, step_ns, /*rows=*/false));
-    ASSIGN_OR_RETURN(const uint64_t sums_missing, CheckSums(expected, sums, step_ns, INT64_MAX));
+    ASSIGN_OR_RETURN(const uint64_t sums_missing,
+                     CheckSums(expected, sums, step_ns, /*damaged=*/true));
     missing += sums_missing;
     report.damaged_blocks += sums.report.damaged_blocks;
     Take(report.notes, sums.report.notes);

@@ -58,7 +58,8 @@ class CrashOracle {
   // What Retain may drop: what is older than this, or anything.
   struct Options {
     int64_t spans_age_ns = INT64_MAX;
-    int64_t series_age_ns = INT64_MAX;
+    int64_t series_10s_age_ns = INT64_MAX;
+    int64_t series_1m_age_ns = INT64_MAX;
     int64_t events_age_ns = INT64_MAX;
     bool all_may_go = false;
   };
@@ -81,6 +82,7 @@ class CrashOracle {
 
  private:
   using Sequences = std::array<uint64_t, CrashRecords::kStreams>;
+  using Batches = std::vector<const model::Batch*>;
 
   Sequences Acked() const;
   int64_t Horizon(int64_t age_ns) const;
@@ -92,13 +94,12 @@ class CrashOracle {
   };
   absl::StatusOr<Found> Read(Store& store, int64_t step_ns, bool rows);
   absl::StatusOr<Found> ReadWhole(Store& store, int64_t step_ns, bool rows);
-  std::vector<model::Batch> Expected(const Sequences& last) const;
-  // Windows that begin before `horizon_ns` may be less than they should; returns how many are.
-  absl::StatusOr<uint64_t> CheckSums(const std::vector<model::Batch>& expected, const Found& found,
-                                     int64_t step_ns, int64_t horizon_ns) const;
+  Batches Expected(const Sequences& last) const;
+  // Returns how many windows are less than they should be, where they may.
+  absl::StatusOr<uint64_t> CheckSums(const Batches& expected, const Found& found, int64_t step_ns,
+                                     bool damaged) const;
   // The same spans by search and by id, and the contents that chunks refer to.
-  absl::Status CheckLookups(Store& store, const std::vector<model::Batch>& expected,
-                            const model::Batch& found);
+  absl::Status CheckLookups(Store& store, const Batches& expected, const model::Batch& found);
 
   const CrashRecords& records_;
   CrashLedger& ledger_;

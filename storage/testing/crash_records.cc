@@ -3,6 +3,7 @@
 #include <charconv>
 #include <random>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "model/content_hash.h"
@@ -202,8 +203,8 @@ class Writer {
 
 CrashRecords::CrashRecords(uint64_t seed)
     : seed_(seed),
-      // One to some hundred batches in an hour.
-      stride_ns_(kSecondNs * static_cast<int64_t>(10 + Mix(seed) % 600)) {}
+      // Some ten to some hundred batches in an hour.
+      stride_ns_(kSecondNs * static_cast<int64_t>(10 + Mix(seed) % 200)) {}
 
 std::string CrashRecords::AgentOf(int stream) {
   return absl::StrFormat("agent-%d", stream % kAgents);
@@ -215,7 +216,18 @@ int64_t CrashRecords::SentNs(uint64_t sequence) const {
   return kBeginNs + kMaxLateNs + static_cast<int64_t>(sequence) * stride_ns_;
 }
 
-model::Batch CrashRecords::Batch(int stream, uint64_t sequence) const {
+const model::Batch& CrashRecords::Batch(int stream, uint64_t sequence) const {
+  {
+    absl::MutexLock lock(&mu_);
+    const auto it = made_.find({stream, sequence});
+    if (it != made_.end()) return it->second;
+  }
+  model::Batch batch = Make(stream, sequence);
+  absl::MutexLock lock(&mu_);
+  return made_.try_emplace({stream, sequence}, std::move(batch)).first->second;
+}
+
+model::Batch CrashRecords::Make(int stream, uint64_t sequence) const {
   model::Batch batch;
   batch.id = {.agent_id = AgentOf(stream), .boot_epoch = EpochOf(stream), .sequence = sequence};
   batch.tenant = "default";
@@ -226,7 +238,7 @@ model::Batch CrashRecords::Batch(int stream, uint64_t sequence) const {
   batch.first_ns = sent_ns;
   batch.last_ns = sent_ns;
   if (writer.Below(30) == 0) return batch;
-  const uint64_t scale = writer.Below(20) == 0 ? 60 : 1;
+  const uint64_t scale = writer.Below(60) == 0 ? 40 : 1;
   for (uint64_t n = writer.Below(8) * scale; n > 0; --n) batch.spans.push_back(writer.Span());
   for (uint64_t n = writer.Below(5) * scale; n > 0; --n) batch.edges.push_back(writer.Edge());
   for (uint64_t n = writer.Below(3); n > 0; --n) batch.processes.push_back(writer.Process());

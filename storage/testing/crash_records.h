@@ -1,8 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "model/records.h"
 
 namespace kindling::storage {
@@ -23,12 +27,16 @@ class CrashRecords {
   int64_t SentNs(uint64_t sequence) const;
   static constexpr int64_t kMaxLateNs = int64_t{3'600'000'000'000};
 
-  // All classes; some batches are large, some empty.
-  model::Batch Batch(int stream, uint64_t sequence) const;
+  // All classes; some batches are large, some empty. Each is made once. Threads: safe from any.
+  const model::Batch& Batch(int stream, uint64_t sequence) const;
 
  private:
+  model::Batch Make(int stream, uint64_t sequence) const;
+
   const uint64_t seed_;
   const int64_t stride_ns_;
+  mutable absl::Mutex mu_;
+  mutable std::map<std::pair<int, uint64_t>, model::Batch> made_ ABSL_GUARDED_BY(mu_);
 };
 
 // Where a row belongs.

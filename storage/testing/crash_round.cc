@@ -59,11 +59,11 @@ void Require(const absl::Status& status, std::string_view when) {
 
 class Round {
  public:
-  explicit Round(const CrashRound& round)
+  Round(const CrashRound& round, const CrashRecords& records)
       : round_(round),
         life_(round.seed),
         random_(round.seed * 1'000'003 + static_cast<uint64_t>(round.round)),
-        records_(round.seed) {}
+        records_(records) {}
 
   void Run();
 
@@ -84,7 +84,7 @@ class Round {
   const CrashRound round_;
   std::mt19937_64 life_;
   std::mt19937_64 random_;
-  const CrashRecords records_;
+  const CrashRecords& records_;
   std::unique_ptr<CrashLedger> ledger_;
   std::unique_ptr<CrashOracle> oracle_;
   std::shared_ptr<FaultFileSystem> files_;
@@ -116,8 +116,8 @@ void Round::ChooseLife() {
   // A small one loses its oldest records to its size.
   all_may_go_ = below(6) == 0;
   options_.max_bytes = all_may_go_ ? uint64_t{1} << 20 : uint64_t{64} << (20 + below(4));
-  // Enough for all that a life appends: a busy machine may seal late.
-  options_.memory_bytes = uint64_t{512} << 20;
+  // Little and much, so that some lives wait for the sealer.
+  options_.memory_bytes = uint64_t{16} << (20 + below(6));
   const auto lengths = [&](int64_t bucket_ns, int64_t age_ns) {
     return TierOptions{bucket_ns * static_cast<int64_t>(1 + below(3)), age_ns};
   };
@@ -134,7 +134,7 @@ void Round::ChooseLife() {
 void Round::ChooseEnd() {
   end_ = static_cast<End>(Below(5));
   if (round_.real_files && end_ == End::kOperation) end_ = End::kTimer;
-  appends_ = 1 + Below(80);
+  appends_ = 1 + Below(50);
   switch (end_) {
     case End::kTimer: {
       const microseconds wait(Below(40'000));
@@ -205,6 +205,7 @@ bool Round::Open() {
       Fail("the reason of a refusal to open has several lines");
     }
     Count(CrashLedger::kRefusedOpens);
+    std::fprintf(stderr, "not opened: %s\n", opened.status().ToString().c_str());
     return false;
   }
   store_ = *std::move(opened);
@@ -242,6 +243,7 @@ bool Round::Send(const std::vector<std::pair<int, uint64_t>>& group) {
                            state.ok() ? state->unsealed_bytes : 0));
     }
     Count(CrashLedger::kRefusedAppends);
+    std::fprintf(stderr, "refused: %s\n", status.ToString().c_str());
     return false;
   }
   Count(CrashLedger::kAppends);
@@ -301,10 +303,17 @@ void Round::Run() {
   oracle_ = std::make_unique<CrashOracle>(
       records_, *ledger_,
       CrashOracle::Options{.spans_age_ns = options_.spans.max_age_ns,
-                           .series_age_ns = options_.series_10s.max_age_ns,
+                           .series_10s_age_ns = options_.series_10s.max_age_ns,
+                           .series_1m_age_ns = options_.series_1m.max_age_ns,
                            .events_age_ns = options_.events.max_age_ns,
                            .all_may_go = all_may_go_});
   if (!round_.last) ChooseEnd();
+  constexpr const char* kEnds[] = {"timer", "failpoint", "operation", "last append", "close"};
+  std::fprintf(stderr,
+               "round %d: %d threads, faults %d from %d to %d, retains %d, ends by %s %s %d\n",
+               round_.round, threads_, faulty_, static_cast<int>(first_fault_),
+               static_cast<int>(end_of_faults_), retains_, kEnds[static_cast<size_t>(end_)],
+               std::string(failpoint_).c_str(), static_cast<int>(countdown_));
   if (!Open()) ::_exit(kCrashRoundDone);
   Require(oracle_->CheckAll(*store_), "after opening");
   if (round_.last) {
@@ -323,6 +332,12 @@ void Round::Run() {
   done_ = true;
   if (beside.joinable()) beside.join();
   if (files_ != nullptr) files_->FailNothing();
+  // Until the store has recovered it does not say what is durable.
+  const auto since = steady_clock::now();
+  while (!store_->Append(std::vector<model::Batch>()).ok()) {
+    if (steady_clock::now() - since > kResume) Fail("the store does not recover");
+    std::this_thread::sleep_for(milliseconds(2));
+  }
   Require(oracle_->CheckAll(*store_), "before closing");
   store_.reset();
   ::_exit(kCrashRoundDone);
@@ -330,8 +345,8 @@ void Round::Run() {
 
 }  // namespace
 
-void RunCrashRound(const CrashRound& round) {
-  Round(round).Run();
+void RunCrashRound(const CrashRound& round, const CrashRecords& records) {
+  Round(round, records).Run();
   std::abort();
 }
 

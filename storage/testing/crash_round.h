@@ -26,7 +26,7 @@ struct CrashRound {
   bool no_syncs = false;    // the store is a broken one: its syncs do nothing
 };
 
-// Ends the process, which must have had one thread.
-[[noreturn]] void RunCrashRound(const CrashRound& round);
+// Ends the process, which must have had one thread. `records` is of the round's seed.
+[[noreturn]] void RunCrashRound(const CrashRound& round, const CrashRecords& records);
 
 }  // namespace kindling::storage
