@@ -15,7 +15,6 @@ namespace kindling::storage {
 namespace {
 
 constexpr char kMagic = 'K';
-// 2: connect_count and connect_sum_ns of EdgeStats.
 constexpr uint8_t kVersion = 1;
 constexpr size_t kHeaderBytes = 8;
 constexpr int kZstdLevel = 3;
