@@ -113,6 +113,11 @@ void Try(const std::string& directory, const std::string& ledger_path) {
       outcome = report.damaged_blocks > 0 ? Outcome::kReported : Outcome::kSilent;
       std::fprintf(stderr, "%d rows and windows are missing\n", static_cast<int>(*missing));
     }
+    const auto verified = (*store)->admin().Verify();
+    if (!verified.ok()) Fail("verify: " + verified.status().ToString());
+    if (report.damaged_blocks > 0 && verified->faults.empty()) {
+      Fail("verify does not find the damage that a scan reports: " + report.notes.front());
+    }
     // Whatever they say, they come back.
     (*store)->DurableSequences(CrashRecords::AgentOf(0)).status().IgnoreError();
     (*store)->OldestNs();

@@ -317,6 +317,9 @@ void Round::Run() {
   if (!Open()) ::_exit(kCrashRoundDone);
   Require(oracle_->CheckAll(*store_), "after opening");
   if (round_.last) {
+    const auto verified = store_->admin().Verify();
+    Require(verified.status(), "verify");
+    if (!verified->faults.empty()) Fail("verify: " + verified->faults.front());
     store_.reset();
     ::_exit(kCrashRoundDone);
   }
