@@ -113,7 +113,12 @@ absl::StatusOr<MergeWrite> MergeBlocks(rocksdb::DB& db, const View& view, const 
           [&](const Block& block, const std::vector<model::Span>& rows) {
             AliasKeysOf(block, rows, out.deleted);
           },
-          [&](auto rows) { writer.AddSpans(space, std::move(rows), out.added); });
+          [&](const std::vector<model::Span>& rows) {
+            std::vector<const model::Span*> pointers;
+            pointers.reserve(rows.size());
+            for (const model::Span& row : rows) pointers.push_back(&row);
+            writer.AddSpans(space, std::move(pointers), out.added);
+          });
       break;
     case BlockClass::kEdges:
       status = Gather<model::EdgeStats>(

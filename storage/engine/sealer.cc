@@ -4,6 +4,7 @@
 #include <iterator>
 #include <memory>
 #include <set>
+#include <type_traits>
 
 #include "storage/align.h"
 #include "storage/blocks/edge_block.h"
@@ -33,7 +34,7 @@ template <typename Row>
 using Buckets = std::map<int64_t, std::vector<Row>>;
 
 struct SpaceRows {
-  Buckets<model::Span> spans;
+  Buckets<const model::Span*> spans;  // in the batches
   Buckets<model::EdgeStats> edges;
   Buckets<MetricRun> metrics;
   Buckets<model::ProcessEvent> processes;
@@ -82,11 +83,12 @@ class Partition {
     return AlignDown(time_ns, options_.bucket_ns[static_cast<size_t>(tier)]);
   }
 
-  template <typename Row>
-  void AddRows(Tier tier, const std::vector<Row>& rows, Buckets<Row>& out) {
+  // Copies the rows, or points to them.
+  template <typename Row, typename Kept>
+  void AddRows(Tier tier, const std::vector<Row>& rows, Buckets<Kept>& out) {
     // Neighbours are nearly always of the same bucket.
     std::optional<int64_t> bucket;
-    std::vector<Row>* to = nullptr;
+    std::vector<Kept>* to = nullptr;
     for (const Row& row : rows) {
       const std::optional<int64_t> now = BucketOf(tier, TimeOf(row));
       if (!now) continue;
@@ -94,7 +96,11 @@ class Partition {
         to = &out[*now];
         bucket = now;
       }
-      to->push_back(row);
+      if constexpr (std::is_pointer_v<Kept>) {
+        to->push_back(&row);
+      } else {
+        to->push_back(row);
+      }
     }
   }
 
@@ -157,23 +163,40 @@ uint64_t BlockWriter::Add(const Space& space, BlockClass block_class, SealedBloc
   return number;
 }
 
-void BlockWriter::AddSpans(const Space& space, std::vector<model::Span> rows, BucketWrite& out) {
+void BlockWriter::AddSpanBlock(const Space& space, const std::vector<const model::Span*>& rows,
+                               BucketWrite& out) {
+  std::set<uint64_t> aliases;
+  for (const model::Span* span : rows) {
+    if (span->alias_trace_id != model::TraceId{}) aliases.insert(AliasHash(span->alias_trace_id));
+  }
+  const uint64_t number = Add(space, BlockClass::kSpans, EncodeSpanBlock(rows, dictionaries_), out);
+  for (const uint64_t hash : aliases) {
+    out.values.push_back({AliasKey{space, hash, number}.Encode(), ""});
+  }
+}
+
+void BlockWriter::AddSpans(const Space& space, std::vector<const model::Span*> rows,
+                           BucketWrite& out) {
   // By time, so that blocks of one seal do not all cover the same time.
   if (rows.size() >= 2 * kSpanBlockRows) {
     std::sort(rows.begin(), rows.end(),
-              [](const model::Span& a, const model::Span& b) { return a.start_ns < b.start_ns; });
+              [](const model::Span* a, const model::Span* b) { return a->start_ns < b->start_ns; });
   }
-  InParts(std::move(rows), kSpanBlockRows, [&](std::vector<model::Span> part) {
-    std::set<uint64_t> aliases;
-    for (const model::Span& span : part) {
-      if (span.alias_trace_id != model::TraceId{}) aliases.insert(AliasHash(span.alias_trace_id));
+  const size_t parts = std::max<size_t>(1, rows.size() / kSpanBlockRows);
+  const size_t each = (rows.size() + parts - 1) / parts;
+  std::vector<const model::Span*> block;
+  size_t text_bytes = 0;
+  for (const model::Span* span : rows) {
+    const size_t bytes = SpanTextBytes(*span);
+    if (block.size() == each || (!block.empty() && text_bytes + bytes > kSpanBlockTextBytes)) {
+      AddSpanBlock(space, block, out);
+      block.clear();
+      text_bytes = 0;
     }
-    const uint64_t number =
-        Add(space, BlockClass::kSpans, EncodeSpanBlock(std::move(part), dictionaries_), out);
-    for (const uint64_t hash : aliases) {
-      out.values.push_back({AliasKey{space, hash, number}.Encode(), ""});
-    }
-  });
+    block.push_back(span);
+    text_bytes += bytes;
+  }
+  if (!block.empty()) AddSpanBlock(space, block, out);
 }
 
 void BlockWriter::AddEdges(const Space& space, std::vector<model::EdgeStats> rows,

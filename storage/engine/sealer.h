@@ -59,13 +59,15 @@ class BlockWriter {
       : dictionaries_(dictionaries), next_number_(next_number) {}
 
   // Rows in any order and any number; full blocks are made of them. Rows must be of one bucket.
-  void AddSpans(const Space& space, std::vector<model::Span> rows, BucketWrite& out);
+  void AddSpans(const Space& space, std::vector<const model::Span*> rows, BucketWrite& out);
   void AddEdges(const Space& space, std::vector<model::EdgeStats> rows, BucketWrite& out);
   void AddMetrics(const Space& space, std::vector<MetricRun> runs, BucketWrite& out);
   void AddProcesses(const Space& space, std::vector<model::ProcessEvent> rows, BucketWrite& out);
   void AddLosses(const Space& space, std::vector<model::Loss> rows, BucketWrite& out);
 
  private:
+  void AddSpanBlock(const Space& space, const std::vector<const model::Span*>& rows,
+                    BucketWrite& out);
   uint64_t Add(const Space& space, BlockClass block_class, SealedBlock block, BucketWrite& out);
   template <typename Row>
   void AddRows(const Space& space, BlockClass block_class, const std::vector<Row>& rows,

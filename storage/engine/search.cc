@@ -51,6 +51,14 @@ bool FilterMayMatch(rocksdb::DB& db, const View& view, const Candidate& candidat
   return !read.ok() || SpanFilterMayMatch(filter.ToStringView(), search);
 }
 
+bool FilterMayHoldTrace(rocksdb::DB& db, const View& view, const Bucket& bucket, const Block& block,
+                        const model::TraceId& id) {
+  if (!block.has_filter) return true;
+  rocksdb::PinnableSlice filter;
+  const absl::Status read = ReadPart(db, view, bucket, block, BlockPart::kFilter, &filter);
+  return !read.ok() || SpanFilterMayHoldTrace(filter.ToStringView(), id);
+}
+
 // Gives the wanted spans that are not sealed yet; returns the visitor's last word.
 int64_t SearchUnsealed(const View& view, const SpanSearch& search, const SpanVisitor& visit) {
   std::vector<const model::Span*> found;
@@ -187,8 +195,9 @@ absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const 
       };
       const bool by_span =
           may_hold(wanted.spans, [&](model::SpanId id) { return block->spans->MayHoldSpan(id); });
-      const bool by_trace = may_hold(
-          wanted.traces, [&](const model::TraceId& id) { return block->spans->MayHoldTrace(id); });
+      const bool by_trace = may_hold(wanted.traces, [&](const model::TraceId& id) {
+        return block->spans->MayHoldTrace(id) && FilterMayHoldTrace(db, view, *bucket, *block, id);
+      });
       const bool aliased = by_alias.contains(block->key.number);
       if (!by_span && !by_trace && !aliased) continue;
 
