@@ -6,6 +6,7 @@
 #include <rocksdb/env.h>
 #include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/statistics.h>
 #include <rocksdb/table.h>
@@ -33,6 +34,18 @@ constexpr char kRawFamily[] = "raw";
 uint64_t WriteBufferBytes(const RocksStoreOptions& options) {
   return std::clamp<uint64_t>(options.max_bytes / 32, uint64_t{512} << 10, uint64_t{32} << 20);
 }
+
+class StallListener final : public rocksdb::EventListener {
+ public:
+  explicit StallListener(std::shared_ptr<std::atomic<uint64_t>> stalls)
+      : stalls_(std::move(stalls)) {}
+  void OnStallConditionsChanged(const rocksdb::WriteStallInfo& info) override {
+    if (info.condition.prev == rocksdb::WriteStallCondition::kNormal) ++*stalls_;
+  }
+
+ private:
+  const std::shared_ptr<std::atomic<uint64_t>> stalls_;
+};
 
 rocksdb::BlockBasedTableOptions TableOptions(const DatabaseResources& resources) {
   rocksdb::BlockBasedTableOptions out;
@@ -76,6 +89,7 @@ rocksdb::DBOptions DatabaseOptions(const RocksStoreOptions& options,
   out.create_missing_column_families = true;
   out.write_buffer_manager = resources.write_buffers;
   out.statistics = resources.statistics;
+  out.listeners = {resources.stall_listener};
   out.max_total_wal_size = 4 * WriteBufferBytes(options);
   out.max_background_jobs = 2;
   // RocksDB's own attempts to go on after a failed write abort in Debian's build, which asserts.
@@ -142,7 +156,9 @@ DatabaseResources::DatabaseResources(const RocksStoreOptions& options)
     : cache(rocksdb::NewLRUCache(options.memory_bytes / 4)),
       write_buffers(std::make_shared<rocksdb::WriteBufferManager>(
           std::min(options.memory_bytes / 8, 4 * WriteBufferBytes(options)))),
-      statistics(rocksdb::CreateDBStatistics()) {
+      statistics(rocksdb::CreateDBStatistics()),
+      write_stalls(std::make_shared<std::atomic<uint64_t>>(0)),
+      stall_listener(std::make_shared<StallListener>(write_stalls)) {
   statistics->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
   env = std::make_unique<QuietEnv>(options.testing.file_system == nullptr
                                        ? nullptr

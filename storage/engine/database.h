@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@ namespace rocksdb {
 class Cache;
 class DB;
 class Env;
+class EventListener;
 class Statistics;
 class WriteBufferManager;
 }  // namespace rocksdb
@@ -29,6 +31,9 @@ struct DatabaseResources {
   std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
   std::shared_ptr<rocksdb::Statistics> statistics;
+  // Times that RocksDB began to hold writes up. Counted by the listener.
+  std::shared_ptr<std::atomic<uint64_t>> write_stalls;
+  std::shared_ptr<rocksdb::EventListener> stall_listener;
   std::unique_ptr<rocksdb::Env> env;
 };
 

@@ -220,6 +220,7 @@ StoreStatus StatusOf(Engine& engine) {
   }
   out.late_refused = engine.late_refused();
   const auto ticker = [&](uint32_t which) { return resources.statistics->getTickerCount(which); };
+  out.write_stalls = resources.write_stalls->load();
   out.write_stall_seconds = static_cast<double>(ticker(rocksdb::STALL_MICROS)) / 1e6;
   out.cache_hits = ticker(rocksdb::BLOCK_CACHE_HIT);
   out.cache_misses = ticker(rocksdb::BLOCK_CACHE_MISS);
