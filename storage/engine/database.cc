@@ -202,7 +202,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const RocksStoreOptions
   rocksdb::Status opened = open();
   const bool log_damaged = opened.IsCorruption();
   if (log_damaged) {
-    // Perhaps it is only the log, and only from some record on. RocksDB's log line says what it drops.
+    // Perhaps it is only the log, and only from some record on. RocksDB's log line says what it
+    // drops.
     db_options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     opened = open();
   }
