@@ -33,6 +33,12 @@ struct Party {
   uint16_t port = 0;          // 0: a client's (ephemeral ports are never part of an edge), or unix
   std::string dns_name;       // the name the observer last resolved to this address, if any
   auto operator<=>(const Party&) const = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const Party& party) {
+    return H::combine(std::move(h), party.workload, party.workload_kind, party.host, party.address,
+                      party.port, party.dns_name);
+  }
 };
 
 // One request on one side of a connection.

@@ -148,7 +148,7 @@ std::optional<BlockKey> BlockKey::Parse(std::string_view bytes) {
   key.number = reader.U64();
   key.part = static_cast<BlockPart>(reader.U8());
   if (!reader.Done() || table != Table::kBlocks) return std::nullopt;
-  if (key.block_class < BlockClass::kSpans || key.block_class > BlockClass::kLosses ||
+  if (key.block_class < BlockClass::kSpans || key.block_class > BlockClass::kFlows ||
       key.part > BlockPart::kBody) {
     return std::nullopt;
   }

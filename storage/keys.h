@@ -81,6 +81,7 @@ enum class BlockClass : uint8_t {
   kMetrics = 3,
   kProcesses = 4,
   kLosses = 5,
+  kFlows = 6,  // sums of EdgeStats without endpoints: see FlowsOf
 };
 
 // The values of one block. On disk: never renumber.

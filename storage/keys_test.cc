@@ -25,7 +25,7 @@ TEST(KeysTest, ParseGivesWhatWasEncoded) {
   const Space space{"tenant", "cluster"};
   ExpectRoundTrip(DictionaryKey{7});
   ExpectRoundTrip(RawBatchKey{UINT64_MAX});
-  ExpectRoundTrip(BlockKey{space, BlockClass::kLosses, 0x0102030405060708, BlockPart::kBody});
+  ExpectRoundTrip(BlockKey{space, BlockClass::kFlows, 0x0102030405060708, BlockPart::kBody});
   ExpectRoundTrip(BlockKey{{}, BlockClass::kSpans, 0, BlockPart::kSummary});
   ExpectRoundTrip(AliasKey{space, 1, 2});
   ExpectRoundTrip(ChunkKey{space, INT64_MIN, 3});

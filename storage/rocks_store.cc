@@ -71,6 +71,10 @@ class RocksStore final : public Store, public StoreAdmin {
     return ScanView(reading.db(), reading.view(), plan, visit);
   }
 
+  uint64_t ChangesIn(int64_t start_ns, int64_t end_ns) const override {
+    return engine_.changes().LastIn(start_ns, end_ns);
+  }
+
   absl::StatusOr<ScanReport> SearchSpans(const SpanSearch& search,
                                          const SpanVisitor& visit) override {
     const Engine::Reading reading(engine_);

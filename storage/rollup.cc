@@ -20,31 +20,75 @@ struct EdgeKey {
            SameEdgeSeries(*row, *other.row);
   }
   template <typename H>
-  static H AddParty(H h, const model::Party& party) {
-    return H::combine(std::move(h), party.workload, party.workload_kind, party.host, party.address,
-                      party.port, party.dns_name);
-  }
-  template <typename H>
   friend H AbslHashValue(H h, const EdgeKey& key) {
     const model::EdgeStats& row = *key.row;
-    return H::combine(AddParty(AddParty(std::move(h), row.client), row.server), key.start_ns,
-                      key.window_ns, row.observer, row.protocol, row.transport, row.endpoint,
-                      row.outcome, row.status_code);
+    return H::combine(std::move(h), row.client, row.server, key.start_ns, key.window_ns,
+                      row.observer, row.protocol, row.transport, row.endpoint, row.outcome,
+                      row.status_code);
   }
 };
 
+// The same without what was asked.
+struct FlowKey {
+  const model::EdgeStats* row;
+  int64_t start_ns;
+  int64_t window_ns;
+
+  bool operator==(const FlowKey& other) const {
+    const model::EdgeStats& a = *row;
+    const model::EdgeStats& b = *other.row;
+    return start_ns == other.start_ns && window_ns == other.window_ns && a.observer == b.observer &&
+           a.protocol == b.protocol && a.transport == b.transport && a.client == b.client &&
+           a.server == b.server;
+  }
+  template <typename H>
+  friend H AbslHashValue(H h, const FlowKey& key) {
+    const model::EdgeStats& row = *key.row;
+    return H::combine(std::move(h), row.client, row.server, key.start_ns, key.window_ns,
+                      row.observer, row.protocol, row.transport);
+  }
+};
+
+template <typename Key>
+Key KeyOf(const model::EdgeStats& row, int64_t step_ns) {
+  if (row.window_ns > step_ns) {
+    return {.row = &row, .start_ns = row.window_start_ns, .window_ns = row.window_ns};
+  }
+  return {.row = &row, .start_ns = AlignDown(row.window_start_ns, step_ns), .window_ns = step_ns};
+}
+
 }  // namespace
+
+std::vector<model::EdgeStats> FlowsOf(const std::vector<model::EdgeStats>& rows, int64_t step_ns) {
+  std::vector<model::EdgeStats> result;
+  absl::flat_hash_map<FlowKey, size_t> places;
+  for (const model::EdgeStats& row : rows) {
+    const auto key = KeyOf<FlowKey>(row, step_ns);
+    const auto [it, added] = places.try_emplace(key, result.size());
+    if (added) {
+      result.push_back({.window_start_ns = key.start_ns,
+                        .window_ns = key.window_ns,
+                        .observer = row.observer,
+                        .client = row.client,
+                        .server = row.server,
+                        .protocol = row.protocol,
+                        .transport = row.transport});
+    }
+    model::EdgeStats& flow = result[it->second];
+    flow.count += row.count;
+    flow.connections += row.connections;
+    flow.connect_failures += row.connect_failures;
+    flow.lost += row.lost;
+  }
+  return result;
+}
 
 std::vector<model::EdgeStats> RollUpEdges(const std::vector<model::EdgeStats>& rows,
                                           int64_t step_ns) {
   std::vector<model::EdgeStats> result;
   absl::flat_hash_map<EdgeKey, size_t> places;
   for (const model::EdgeStats& row : rows) {
-    EdgeKey key = {.row = &row, .start_ns = row.window_start_ns, .window_ns = row.window_ns};
-    if (row.window_ns <= step_ns) {
-      key.start_ns = AlignDown(row.window_start_ns, step_ns);
-      key.window_ns = step_ns;
-    }
+    const auto key = KeyOf<EdgeKey>(row, step_ns);
     const auto [it, added] = places.try_emplace(key, result.size());
     if (!added) {
       AddEdgeNumbers(result[it->second], row);

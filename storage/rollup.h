@@ -19,6 +19,11 @@ namespace kindling::storage {
 std::vector<model::EdgeStats> RollUpEdges(const std::vector<model::EdgeStats>& rows,
                                           int64_t step_ns);
 
+// Who called whom, how often and how much of it was lost, without what was asked: the rows of one
+// window and the same observer, ends, protocol and transport in one, with none of the other
+// columns.
+std::vector<model::EdgeStats> FlowsOf(const std::vector<model::EdgeStats>& rows, int64_t step_ns);
+
 // The same of windows of metrics, which do not say how long they are: roll up only to steps that
 // are as long as or longer than what is given. By series and time.
 std::vector<MetricRun> RollUpMetrics(const std::vector<MetricRun>& runs, int64_t step_ns);

@@ -53,6 +53,41 @@ TEST(RollupTest, AlignsDownAlsoBefore1970) {
   EXPECT_EQ(AlignDown(INT64_MIN, kMinute), INT64_MIN);
 }
 
+TEST(RollupTest, FlowsCountWhatTheirRowsDoWithoutWhatWasAsked) {
+  std::vector<EdgeStats> rows = SomeRows(1);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i].client = rows[0].client;
+    rows[i].server = rows[0].server;
+    rows[i].observer = rows[0].observer;
+    rows[i].protocol = rows[0].protocol;
+    rows[i].transport = rows[0].transport;
+    rows[i].endpoint = i % 2 == 0 ? "GET /" : "GET /*";
+    rows[i].window_start_ns = static_cast<int64_t>(i % 6) * 10 * kSecond;
+    rows[i].window_ns = 10 * kSecond;
+    rows[i].count = rows[i].connections = rows[i].connect_failures = rows[i].lost = i;
+  }
+  const std::vector<EdgeStats> flows = FlowsOf(rows, kMinute);
+  const uint64_t all = rows.size() * (rows.size() - 1) / 2;
+  const EdgeStats expected = {.window_start_ns = 0,
+                              .window_ns = kMinute,
+                              .observer = rows[0].observer,
+                              .client = rows[0].client,
+                              .server = rows[0].server,
+                              .protocol = rows[0].protocol,
+                              .transport = rows[0].transport,
+                              .count = all,
+                              .connections = all,
+                              .connect_failures = all,
+                              .lost = all};
+  EXPECT_EQ(flows, std::vector<EdgeStats>{expected});
+  // Also of sums, and of sums of flows.
+  EXPECT_EQ(FlowsOf(RollUpEdges(rows, kMinute), kMinute), flows);
+  EXPECT_EQ(FlowsOf(flows, kMinute), flows);
+  EXPECT_EQ(FlowsOf(flows, kHour)[0].window_ns, kHour);
+  // A window that is longer than the step stays as it is.
+  EXPECT_EQ(FlowsOf(FlowsOf(flows, kHour), kMinute), FlowsOf(flows, kHour));
+}
+
 TEST(RollupTest, EdgesInPartsAndStepsEqualEdgesAtOnce) {
   for (uint64_t seed = 0; seed < 20; ++seed) {
     std::vector<EdgeStats> rows = SomeRows(seed);

@@ -19,6 +19,12 @@ struct SpanEnds {
   model::Party client;
   model::Party server;
   auto operator<=>(const SpanEnds&) const = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const SpanEnds& ends) {
+    return H::combine(std::move(h), ends.side, ends.protocol, ends.transport, ends.client,
+                      ends.server);
+  }
 };
 
 // Which spans a search wants. Every condition is a necessary one: what it leaves out is not read,

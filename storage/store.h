@@ -30,6 +30,9 @@ struct ScanPlan {
   int64_t step_ns = 0;
   bool spans = false;
   bool edges = false;
+  // Sums of the edges by minute or by hour (`step_ns`) without what was asked, for whole minutes;
+  // rows of kinds `edges` gives for the rest. Given as Batch::edges; not together with `edges`.
+  bool flows = false;
   bool processes = false;
   bool addresses = false;
   bool losses = false;
@@ -75,6 +78,10 @@ class Store {
   // holds only the selected classes. `visit` returns false to stop.
   virtual absl::StatusOr<ScanReport> Scan(
       const ScanPlan& plan, const std::function<bool(const model::Batch&)>& visit) = 0;
+
+  // A number that grows when edges, losses or address bindings of this time come or go, and perhaps
+  // also if not: what was made of them holds until then.
+  virtual uint64_t ChangesIn(int64_t start_ns, int64_t end_ns) const = 0;
 
   // Gives the spans that meet `search` to `visit`, best rank first within a block and roughly so
   // between blocks, until the ranks that are left are of no use to the visitor.

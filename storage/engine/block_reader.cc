@@ -23,6 +23,8 @@ std::string_view Name(BlockClass block_class) {
       return "process events";
     case BlockClass::kLosses:
       return "losses";
+    case BlockClass::kFlows:
+      return "flows";
   }
   return "records";
 }

@@ -57,6 +57,18 @@ uint64_t MemoryBytes(const model::Batch& batch, uint64_t stored_bytes) {
          batch.points.size() * sizeof(model::MetricPoint) + 2 * stored_bytes;
 }
 
+void NoteChanges(const model::Batch& batch, ChangeLog& changes) {
+  int64_t first_ns = INT64_MAX;
+  int64_t last_ns = INT64_MIN;
+  const auto take = [&](int64_t time_ns) {
+    first_ns = std::min(first_ns, time_ns);
+    last_ns = std::max(last_ns, time_ns);
+  };
+  for (const model::EdgeStats& row : batch.edges) take(row.window_start_ns);
+  for (const model::Loss& row : batch.losses) take(row.time_ns);
+  changes.Note(first_ns, last_ns);
+}
+
 absl::Status CheckNames(const model::Batch& batch) {
   for (const std::string* text : {&batch.id.agent_id, &batch.tenant, &batch.cluster}) {
     if (text->size() > kMaxKeyText) return absl::InvalidArgumentError("a name is too long");
@@ -180,6 +192,7 @@ absl::Status Engine::Load() {
     unsealed_rows_ += OtherRows(*unsealed.batch);
   }
   view_ = std::make_shared<const View>(std::move(directory.view));
+  changes_.NoteAll();
   return absl::OkStatus();
 }
 
@@ -314,6 +327,7 @@ absl::Status Engine::Append(const std::vector<Store::BatchPtr>& batches) {
   rocksdb::WriteBatch write;
   NewSequences sequences(database_->db());
   std::vector<UnsealedBatch> added;
+  bool has_new_addresses = false;
   for (const Store::BatchPtr& batch : batches) RETURN_IF_ERROR(CheckNames(*batch));
   for (const Store::BatchPtr& batch : batches) {
     ASSIGN_OR_RETURN(const bool is_new, sequences.Advance(*batch));
@@ -324,7 +338,9 @@ absl::Status Engine::Append(const std::vector<Store::BatchPtr>& batches) {
     for (const model::AddressBinding& row : batch->addresses) {
       const std::string key = KeyOf(row, batch->tenant, batch->cluster).Encode();
       const std::string value = AddressValue(row);
-      if (!latest_.Known(key, value, row.first_ns)) write.Put(key, value);
+      if (latest_.Known(key, value, row.first_ns)) continue;
+      write.Put(key, value);
+      has_new_addresses = true;
     }
     added.push_back({.arrival = arrival,
                      .bytes = raw.size(),
@@ -345,7 +361,9 @@ absl::Status Engine::Append(const std::vector<Store::BatchPtr>& batches) {
       view.unsealed.push_back(unsealed);
     }
   });
+  if (has_new_addresses) changes_.NoteAll();
   for (const UnsealedBatch& unsealed : added) {
+    NoteChanges(*unsealed.batch, changes_);
     for (const model::AddressBinding& row : unsealed.batch->addresses) {
       latest_.Remember(KeyOf(row, unsealed.batch->tenant, unsealed.batch->cluster).Encode(),
                        AddressValue(row), row.first_ns);
@@ -682,6 +700,7 @@ absl::Status Engine::Drop(const std::vector<BucketId>& ids,
       dropped_ns = std::max(dropped_ns, time_ns);
     }
   });
+  changes_.NoteAll();
   for (const auto& bucket : dropped) {
     RETURN_IF_ERROR(database_->DropBucket(bucket->id, *bucket->family));
   }

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "storage/engine/address_rows.h"
+#include "storage/engine/change_log.h"
 #include "storage/engine/database.h"
 #include "storage/engine/merger.h"
 #include "storage/engine/sealer.h"
@@ -79,6 +80,7 @@ class Engine {
   const RocksStoreOptions& options() const { return options_; }
   const DatabaseResources& resources() const { return resources_; }
   const std::string& id() const { return id_; }
+  const ChangeLog& changes() const { return changes_; }
   uint64_t late_refused() const { return late_refused_; }
   uint64_t unsealed_memory_bytes() const {
     absl::MutexLock lock(&view_mu_);
@@ -168,6 +170,7 @@ class Engine {
   std::atomic<uint64_t> next_number_{1};
   uint64_t next_arrival_ ABSL_GUARDED_BY(append_mu_) = 1;
   std::atomic<uint64_t> late_refused_{0};
+  ChangeLog changes_;
 };
 
 }  // namespace kindling::storage

@@ -31,6 +31,7 @@ constexpr int64_t kHourNs = int64_t{3600} * 1'000'000'000;
 struct Sums {
   uint64_t edges = 0;  // a digest of counts, bytes and latencies
   uint64_t points = 0;
+  uint64_t flows = 0;  // a digest of what they count
   bool operator==(const Sums&) const = default;
 };
 
@@ -38,6 +39,10 @@ uint64_t Digest(const model::EdgeStats& row) {
   return row.count + 3 * row.sent_bytes + 5 * row.received_bytes + 7 * row.connections +
          11 * row.lost + 13 * row.latency.count() + 17 * row.latency.sum_ns() +
          19 * row.slow_count + 23 * row.connect_failures;
+}
+
+uint64_t FlowDigest(const model::EdgeStats& row) {
+  return row.count + 3 * row.connections + 5 * row.connect_failures + 7 * row.lost;
 }
 
 class Verifier {
@@ -96,7 +101,19 @@ class Verifier {
         const auto rows = DecodeEdgeBlock(body, dictionaries);
         if (rows.ok()) {
           for (const model::EdgeStats& row : *rows) {
-            SumsOf(bucket, block, row.window_start_ns).edges += Digest(row);
+            Sums& sums = SumsOf(bucket, block, row.window_start_ns);
+            sums.edges += Digest(row);
+            // The rows as sent have no flows beside them, but add up to the same.
+            if (bucket.id.tier == Tier::kSeries10s) sums.flows += FlowDigest(row);
+          }
+        }
+        return Count(rows);
+      }
+      case BlockClass::kFlows: {
+        const auto rows = DecodeEdgeBlock(body, dictionaries);
+        if (rows.ok()) {
+          for (const model::EdgeStats& row : *rows) {
+            SumsOf(bucket, block, row.window_start_ns).flows += FlowDigest(row);
           }
         }
         return Count(rows);

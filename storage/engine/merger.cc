@@ -22,6 +22,7 @@ uint64_t FullRows(BlockClass block_class) {
     case BlockClass::kSpans:
       return kSpanBlockRows;
     case BlockClass::kEdges:
+    case BlockClass::kFlows:
       return kEdgeBlockRows;
     case BlockClass::kMetrics:
       return kMetricBlockPoints;
@@ -121,10 +122,14 @@ absl::StatusOr<MergeWrite> MergeBlocks(rocksdb::DB& db, const View& view, const 
           });
       break;
     case BlockClass::kEdges:
+    case BlockClass::kFlows:
       status = Gather<model::EdgeStats>(
           db, view, merge, out,
           [&](std::string_view body) { return DecodeEdgeBlock(body, dictionaries); }, nothing,
-          [&](auto rows) { writer.AddEdges(space, std::move(rows), out.added); });
+          [&](auto rows) {
+            writer.AddEdges(space, merge.blocks.front()->key.block_class, std::move(rows),
+                            out.added);
+          });
       break;
     case BlockClass::kMetrics:
       status = Gather<MetricRun>(

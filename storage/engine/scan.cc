@@ -93,7 +93,7 @@ class Scanner {
       batch.first_ns = from.first_ns;
       batch.last_ns = from.last_ns;
       if (plan_.spans) CopyRows(Tier::kSpans, from.spans, batch.spans);
-      if (plan_.edges) CopyRows(Tier::kSeries10s, from.edges, batch.edges);
+      if (plan_.edges || plan_.flows) CopyRows(Tier::kSeries10s, from.edges, batch.edges);
       if (plan_.processes) CopyRows(Tier::kEvents, from.processes, batch.processes);
       if (plan_.losses) CopyRows(Tier::kEvents, from.losses, batch.losses);
       Give(batch);
@@ -110,9 +110,12 @@ class Scanner {
   }
 
   void Edges() {
-    for (const TierRange& range :
-         SeriesRanges(view_, plan_.start_ns, plan_.end_ns, plan_.step_ns)) {
-      blocks_.Each(range.tier, BlockClass::kEdges, range.start_ns, range.end_ns,
+    const int64_t step_ns = plan_.flows ? std::max(plan_.step_ns, kMinuteNs) : plan_.step_ns;
+    for (const TierRange& range : SeriesRanges(view_, plan_.start_ns, plan_.end_ns, step_ns)) {
+      const bool has_flows = range.tier != Tier::kSeries10s;
+      const BlockClass block_class =
+          plan_.flows && has_flows ? BlockClass::kFlows : BlockClass::kEdges;
+      blocks_.Each(range.tier, block_class, range.start_ns, range.end_ns,
                    [&](const Bucket&, const Block&, std::string_view body) {
                      return GiveRows(
                          DecodeEdgeBlock(body, *view_.dictionaries, range.start_ns, range.end_ns),
@@ -255,7 +258,7 @@ absl::StatusOr<ScanReport> ScanView(rocksdb::DB& db, const View& view, const Sca
                                     const std::function<bool(const model::Batch&)>& visit) {
   Scanner scanner(db, view, plan, visit);
   if (plan.addresses) scanner.Addresses();
-  if (plan.edges) scanner.Edges();
+  if (plan.edges || plan.flows) scanner.Edges();
   if (plan.spans) scanner.Spans();
   if (plan.processes) scanner.Events(BlockClass::kProcesses, &model::Batch::processes);
   if (plan.losses) scanner.Events(BlockClass::kLosses, &model::Batch::losses);

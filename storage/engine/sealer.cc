@@ -199,10 +199,10 @@ void BlockWriter::AddSpans(const Space& space, std::vector<const model::Span*> r
   if (!block.empty()) AddSpanBlock(space, block, out);
 }
 
-void BlockWriter::AddEdges(const Space& space, std::vector<model::EdgeStats> rows,
-                           BucketWrite& out) {
+void BlockWriter::AddEdges(const Space& space, BlockClass block_class,
+                           std::vector<model::EdgeStats> rows, BucketWrite& out) {
   InParts(std::move(rows), kEdgeBlockRows, [&](std::vector<model::EdgeStats> part) {
-    Add(space, BlockClass::kEdges, EncodeEdgeBlock(std::move(part), dictionaries_), out);
+    Add(space, block_class, EncodeEdgeBlock(std::move(part), dictionaries_), out);
   });
 }
 
@@ -274,7 +274,13 @@ BucketWrites Seal(const std::vector<UnsealedBatch>& batches, const View& view,
 
   BucketWrites out;
   const auto bucket_ns = [&](Tier tier) { return options.bucket_ns[static_cast<size_t>(tier)]; };
-  const auto edge_time = [](const model::EdgeStats& row) { return row.window_start_ns; };
+  const auto add_edges = [&](const Space& space, Tier tier, BlockClass block_class,
+                             std::vector<model::EdgeStats> rows) {
+    for (auto& [bucket, part] : Regroup(std::move(rows), bucket_ns(tier),
+                                        [](const auto& row) { return row.window_start_ns; })) {
+      writer.AddEdges(space, block_class, std::move(part), out[{tier, bucket}]);
+    }
+  };
   for (auto& [space, rows] : partition.spaces()) {
     for (auto& [start, spans] : rows.spans) {
       writer.AddSpans(space, std::move(spans), out[{Tier::kSpans, start}]);
@@ -283,15 +289,12 @@ BucketWrites Seal(const std::vector<UnsealedBatch>& batches, const View& view,
       gate.Limit(space, start, edges);
       std::vector<model::EdgeStats> minutes = RollUpEdges(edges, kMinuteNs);
       std::vector<model::EdgeStats> hours = RollUpEdges(minutes, kHourNs);
-      writer.AddEdges(space, std::move(edges), out[{Tier::kSeries10s, start}]);
-      for (auto& [bucket, part] :
-           Regroup(std::move(minutes), bucket_ns(Tier::kSeries1m), edge_time)) {
-        writer.AddEdges(space, std::move(part), out[{Tier::kSeries1m, bucket}]);
-      }
-      for (auto& [bucket, part] :
-           Regroup(std::move(hours), bucket_ns(Tier::kSeries1h), edge_time)) {
-        writer.AddEdges(space, std::move(part), out[{Tier::kSeries1h, bucket}]);
-      }
+      std::vector<model::EdgeStats> flows = FlowsOf(minutes, kMinuteNs);
+      add_edges(space, Tier::kSeries1h, BlockClass::kFlows, FlowsOf(flows, kHourNs));
+      add_edges(space, Tier::kSeries1m, BlockClass::kFlows, std::move(flows));
+      add_edges(space, Tier::kSeries1h, BlockClass::kEdges, std::move(hours));
+      add_edges(space, Tier::kSeries1m, BlockClass::kEdges, std::move(minutes));
+      writer.AddEdges(space, BlockClass::kEdges, std::move(edges), out[{Tier::kSeries10s, start}]);
     }
     for (auto& [start, runs] : rows.metrics) {
       gate.Limit(space, start, runs);

@@ -60,7 +60,9 @@ class BlockWriter {
 
   // Rows in any order and any number; full blocks are made of them. Rows must be of one bucket.
   void AddSpans(const Space& space, std::vector<const model::Span*> rows, BucketWrite& out);
-  void AddEdges(const Space& space, std::vector<model::EdgeStats> rows, BucketWrite& out);
+  // `block_class` is kEdges or kFlows.
+  void AddEdges(const Space& space, BlockClass block_class, std::vector<model::EdgeStats> rows,
+                BucketWrite& out);
   void AddMetrics(const Space& space, std::vector<MetricRun> runs, BucketWrite& out);
   void AddProcesses(const Space& space, std::vector<model::ProcessEvent> rows, BucketWrite& out);
   void AddLosses(const Space& space, std::vector<model::Loss> rows, BucketWrite& out);
