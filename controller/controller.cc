@@ -26,6 +26,7 @@
 #include "controller/ingest/committer.h"
 #include "controller/ingest/ingest_service.h"
 #include "controller/listen_address.h"
+#include "controller/query/flow_cache.h"
 #include "controller/query/query_service.h"
 #include "controller/store_metrics.h"
 #include "storage/rocks_store.h"
@@ -39,6 +40,8 @@ constexpr std::chrono::seconds kQueryGrace(2);
 constexpr int kKeepaliveMs = 10'000;
 constexpr int kLeastPingIntervalMs = 5'000;
 constexpr int kMaxQueryThreads = 32;
+// Of the store's memory.
+constexpr uint64_t kFlowCacheShare = 16;
 constexpr size_t kMaxPemBytes = 1 << 20;
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(
@@ -87,7 +90,8 @@ class Controller::Parts {
         access_(options.cluster),
         committer_(*store_, Committer::Options()),
         ingest_(*store_, committer_, registry_, access_, clock),
-        query_({*store_, registry_, clock}, access_, metrics_),
+        flows_(options.storage.memory_limit_bytes / kFlowCacheShare),
+        query_({*store_, registry_, clock, flows_}, access_, metrics_),
         store_service_(store_->admin(), options.storage.backup_directory, access_, clock) {}
 
   absl::Status Listen(const ControllerOptions& options);
@@ -109,6 +113,7 @@ class Controller::Parts {
   base::Metrics metrics_;
   Committer committer_;
   IngestService ingest_;
+  FlowCache flows_;
   QueryService query_;
   StoreService store_service_;
   std::unique_ptr<base::HttpServer> metrics_server_;
@@ -157,6 +162,7 @@ absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
 absl::Status Controller::Parts::ServeMetrics(const std::string& listen) {
   if (listen.empty()) return absl::OkStatus();
   AddControllerMetrics(metrics_, *store_, committer_, ingest_, registry_);
+  AddFlowCacheMetrics(metrics_, flows_);
   AddStoreMetrics(metrics_, store_->admin(), clock_);
   const auto text = [this] {
     return base::HttpResponse{.content_type = std::string(base::MetricsText::kContentType),

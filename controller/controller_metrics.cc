@@ -72,4 +72,13 @@ void AddControllerMetrics(base::Metrics& metrics, const storage::Store& store,
   }
 }
 
+void AddFlowCacheMetrics(base::Metrics& metrics, const FlowCache& flows) {
+  metrics.AddFunction("kindling_controller_flow_cache_loads_total", MetricType::kCounter,
+                      "Times that flows were loaded, to name the ends of spans.",
+                      [&flows] { return static_cast<double>(flows.loads()); });
+  metrics.AddFunction("kindling_controller_flow_cache_bytes", MetricType::kGauge,
+                      "Memory of the flows kept from question to question, roughly.",
+                      [&flows] { return static_cast<double>(flows.memory_bytes()); });
+}
+
 }  // namespace kindling::controller

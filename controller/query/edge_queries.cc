@@ -9,8 +9,9 @@
 
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "controller/query/loaded_edges.h"
 #include "kindling/v1/query.pb.h"
-#include "model/filter_field.h"
+#include "model/filter.h"
 #include "model/record_fields.h"
 
 namespace kindling::controller {
@@ -61,55 +62,8 @@ void WriteEdge(const MapEdge& edge, v1::Edge* out) {
   for (const std::string& note : edge.notes) out->add_notes(note);
 }
 
-model::EndNames NamesOf(const EdgeGroup& group) {
-  return {.client = group.client.name,
-          .server = group.server.name,
-          .client_host = group.client.host,
-          .server_host = group.server.host};
-}
-
 bool Matches(const model::Filter& filter, const EdgeGroup& group) {
   return filter.matches_all() || filter.Matches(model::EdgeFields(group.sum, NamesOf(group)));
-}
-
-// `has_kind` false: the ends only are known, not what passed between them.
-bool MayMatch(const model::Filter& filter, model::RecordKind kind, const EdgeGroup& group,
-              bool has_kind) {
-  const auto is_known = [&](model::FilterField field) {
-    switch (field) {
-      case model::FilterField::kService:
-      case model::FilterField::kClient:
-      case model::FilterField::kServer:
-      case model::FilterField::kHost:
-      case model::FilterField::kAddress:
-      case model::FilterField::kProtocol:
-      case model::FilterField::kTransport:
-      case model::FilterField::kSide:
-        return true;
-      case model::FilterField::kEndpoint:
-      case model::FilterField::kStatus:
-      case model::FilterField::kCode:
-      case model::FilterField::kOutcome:
-        return has_kind;
-      default:
-        return has_kind && kind == model::RecordKind::kEdge;
-    }
-  };
-  return filter.MayMatch(model::EdgeFields(group.sum, NamesOf(group)), is_known);
-}
-
-// Whether what a group counts, or lost, may be of the records that the filter selects.
-bool MayConcern(const model::Filter& filter, model::RecordKind kind, const EdgeGroup& group) {
-  // Rows of a whole edge, where losses are counted, have no endpoint and no status.
-  return MayMatch(filter, kind, group, group.sum.outcome != model::Outcome::kUnset);
-}
-
-// Windows short enough to tell the times of a range apart.
-int64_t StepFor(const Range& range) {
-  constexpr int64_t kMinuteNs = int64_t{60} * 1'000'000'000;
-  constexpr int64_t kHourNs = 60 * kMinuteNs;
-  const int64_t length_ns = range.end_ns - range.start_ns;
-  return length_ns >= 48 * kHourNs ? kHourNs : length_ns >= kHourNs / 2 ? kMinuteNs : 0;
 }
 
 // The part of `range` that was watched and told of.
@@ -137,7 +91,7 @@ absl::StatusOr<EdgeAnswer> AnswerFor(const QueryContext& context, const v1::Time
   if (!filter.ok()) return FilterFault(filter.status());
   EdgeAnswer answer;
   ASSIGN_OR_RETURN(answer.range, ResolveRange(context, time));
-  ASSIGN_OR_RETURN(const LoadedEdges loaded, LoadEdges(context, answer.range));
+  ASSIGN_OR_RETURN(const LoadedEdges loaded, LoadEdges(context, answer.range, EdgeDetail::kAll));
   answer.edges = BuildEdges(*loaded.groups, by_endpoint, [&](const EdgeGroup& group) {
     const bool is_wanted = Matches(*filter, group);
     if (is_wanted && visit != nullptr) visit(group);
@@ -151,91 +105,10 @@ absl::StatusOr<EdgeAnswer> AnswerFor(const QueryContext& context, const v1::Time
 
   answer.covered = CoveredBy(loaded.groups->flows(), context.sources.registry.List(), answer.range);
   answer.completeness.AddCaptured(answer.edges);
-  AddMissing(context, loaded, *filter, model::RecordKind::kEdge, answer.range, answer.completeness);
+  AddMissing(context, loaded, *filter, model::RecordKind::kEdge, answer.range,
+             EdgesConcerned(*loaded.groups, *filter, model::RecordKind::kEdge),
+             answer.completeness);
   return answer;
-}
-
-absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& range) {
-  LoadedEdges loaded;
-  ASSIGN_OR_RETURN(
-      const storage::ScanReport addresses,
-      ScanFor(context, {.end_ns = range.end_ns, .addresses = true}, [&](const model::Batch& block) {
-        for (const auto& row : block.addresses) loaded.addresses->Add(row);
-        return absl::OkStatus();
-      }));
-  loaded.groups = std::make_unique<EdgeGroups>(*loaded.addresses, range.start_ns, range.end_ns);
-  std::map<std::tuple<model::LossStage, std::string, std::string>, model::Loss> losses;
-  ASSIGN_OR_RETURN(loaded.report,
-                   ScanFor(context,
-                           {.start_ns = range.start_ns,
-                            .end_ns = range.end_ns,
-                            .step_ns = StepFor(range),
-                            .edges = true,
-                            .losses = true},
-                           [&](const model::Batch& block) {
-                             for (const model::EdgeStats& row : block.edges) {
-                               RETURN_IF_ERROR(loaded.groups->Add(row));
-                             }
-                             for (const model::Loss& row : block.losses) {
-                               model::Loss& sum = losses[{row.stage, row.host, row.workload}];
-                               sum.requests += row.requests;
-                               sum.events += row.events;
-                               sum.bytes += row.bytes;
-                             }
-                             return absl::OkStatus();
-                           }));
-  loaded.groups->Finish();
-  if (loaded.groups->wants_rows_again()) {
-    RETURN_IF_ERROR(ScanFor(context,
-                            {.start_ns = range.start_ns, .end_ns = range.end_ns, .edges = true},
-                            [&](const model::Batch& block) {
-                              for (const model::EdgeStats& row : block.edges) {
-                                RETURN_IF_ERROR(loaded.groups->AddAgain(row));
-                              }
-                              return absl::OkStatus();
-                            })
-                        .status());
-    loaded.groups->FinishAgain();
-  }
-  for (auto& [key, sum] : losses) {
-    std::tie(sum.stage, sum.host, sum.workload) = key;
-    loaded.losses.push_back(std::move(sum));
-  }
-  loaded.report.damaged_blocks += addresses.damaged_blocks;
-  loaded.report.notes.insert(loaded.report.notes.end(), addresses.notes.begin(),
-                             addresses.notes.end());
-  return loaded;
-}
-
-std::vector<MapEdge> AddMissing(const QueryContext& context, const LoadedEdges& loaded,
-                                const model::Filter& filter, model::RecordKind kind,
-                                const Range& range, CompletenessSum& completeness) {
-  std::vector<MapEdge> edges = BuildEdges(*loaded.groups, false, [&](const EdgeGroup& group) {
-    return MayConcern(filter, kind, group);
-  });
-  // Of those that it asks for by their ends, whatever else it asks.
-  std::set<std::string> names;
-  std::set<std::string> hosts;
-  for (const EdgeGroup& group : loaded.groups->groups()) {
-    if (!MayMatch(filter, kind, group, false)) continue;
-    names.insert({group.client.name, group.server.name});
-    hosts.insert({group.client.host, group.server.host});
-  }
-  hosts.erase("");
-  completeness.AddMissing(edges);
-  // Where nothing was seen of what is asked for, it may have been anywhere.
-  const bool is_anywhere = filter.matches_all() || hosts.empty();
-  for (const model::Loss& loss : loaded.losses) {
-    // What was lost on a host without a name may have been any of its workloads'.
-    const bool concerns =
-        loss.workload.empty() ? hosts.contains(loss.host) : names.contains(loss.workload);
-    if (is_anywhere || concerns) completeness.AddLoss(loss);
-  }
-  completeness.AddReport(loaded.report);
-  completeness.AddAgents(context.sources.registry.List(), range, [&](const std::string& host) {
-    return is_anywhere || hosts.contains(host) || loaded.addresses->RunsAny(host, names);
-  });
-  return edges;
 }
 
 absl::Status ListEdges(const QueryContext& context, const v1::ListEdgesRequest& request,

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,9 +10,6 @@
 #include "controller/query/query_context.h"
 #include "controller/topology/edge_groups.h"
 #include "controller/topology/service_map.h"
-#include "model/filter.h"
-#include "model/records.h"
-#include "storage/store.h"
 
 namespace kindling::v1 {
 class ListEdgesRequest;
@@ -24,23 +20,6 @@ class TimeRange;
 }  // namespace kindling::v1
 
 namespace kindling::controller {
-
-// What the store holds of a time range, summed and named.
-struct LoadedEdges {
-  std::unique_ptr<AddressTable> addresses = std::make_unique<AddressTable>();
-  std::unique_ptr<EdgeGroups> groups;  // finished
-  std::vector<model::Loss> losses;     // summed by stage, host and workload
-  storage::ScanReport report;
-};
-// Over long ranges the store's sums by minute or hour are read where they lie wholly within it.
-absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& range);
-
-// What is missing from an answer about the records that `filter` selects, of one tenant's edges:
-// losses, damage, silent agents. `kind` is what the answer is made of.
-// Returns the edges that the answer may concern.
-std::vector<MapEdge> AddMissing(const QueryContext& context, const LoadedEdges& loaded,
-                                const model::Filter& filter, model::RecordKind kind,
-                                const Range& range, CompletenessSum& completeness);
 
 // The edges that a question is about, and how complete they are.
 struct EdgeAnswer {

@@ -5,6 +5,7 @@
 
 #include "base/testing/fake_clock.h"
 #include "base/testing/status_matchers.h"
+#include "controller/query/flow_cache.h"
 #include "controller/query/label_queries.h"
 #include "controller/testing/memory_store.h"
 #include "kindling/v1/query.pb.h"
@@ -60,7 +61,8 @@ class MetricQueriesTest : public ::testing::Test {
   MemoryStore store_;
   AgentRegistry registry_;
   base::FakeClock clock_{kSecondNs, kStartNs + 600 * kSecondNs};
-  const QuerySources sources_{store_, registry_, clock_};
+  FlowCache flows_;
+  const QuerySources sources_{store_, registry_, clock_, flows_};
   bool cancelled_ = false;
   size_t most_parts_ = 1000;
   QueryContext context_{sources_, {.tenant = "t", .cluster = "c"}, [this] { return cancelled_; }};

@@ -19,11 +19,14 @@ class TimeRange;
 
 namespace kindling::controller {
 
+class FlowCache;
+
 // Where questions are answered from.
 struct QuerySources {
   storage::Store& store;
   const AgentRegistry& registry;
   const base::Clock& clock;
+  FlowCache& flows;
 };
 
 // One question: on whose behalf, and whether it is still wanted.

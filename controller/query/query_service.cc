@@ -1,11 +1,13 @@
 #include "controller/query/query_service.h"
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
 #include "base/rpc_status.h"
 #include "controller/query/edge_queries.h"
 #include "controller/query/endpoint_queries.h"
+#include "controller/query/flow_cache.h"
 #include "controller/query/host_queries.h"
 #include "controller/query/label_queries.h"
 #include "controller/query/metric_queries.h"
@@ -35,6 +37,30 @@ enum class Rpc : uint8_t {
 constexpr const char* kRpcNames[] = {
     "ListServices",  "ListEdges", "ListSpans",     "GetSpan",         "ListAgents", "ListProcesses",
     "GetServerInfo", "GetTrace",  "ListEndpoints", "ListLabelValues", "ListSeries", "QueryRange"};
+
+// Whether a question is still wanted, looked up now and then: gRPC goes through the call's queue
+// each time, which takes longer than many a row.
+//
+// Threads: one at a time.
+class CancelCheck {
+ public:
+  explicit CancelCheck(const grpc::ServerContext& context) : context_(&context) {}
+
+  bool operator()() {
+    const auto now = std::chrono::steady_clock::now();
+    if (is_cancelled_ || now < next_) return is_cancelled_;
+    next_ = now + kInterval;
+    is_cancelled_ = context_->IsCancelled();
+    return is_cancelled_;
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kInterval{5};
+
+  const grpc::ServerContext* context_;
+  std::chrono::steady_clock::time_point next_;
+  bool is_cancelled_ = false;
+};
 
 }  // namespace
 
@@ -132,9 +158,8 @@ class QueryService::Impl final : public v1::QueryService::Service {
     const int64_t started_ns = sources_.clock.BootNs();
     absl::StatusOr<Caller> caller = access_.Admit(*context);
     if (!caller.ok()) return base::ToRpcStatus(caller.status());
-    const QueryContext query{.sources = sources_,
-                             .caller = *std::move(caller),
-                             .cancelled = [context] { return context->IsCancelled(); }};
+    const QueryContext query{
+        .sources = sources_, .caller = *std::move(caller), .cancelled = CancelCheck(*context)};
     const absl::Status status = make(query);
     durations_[static_cast<size_t>(rpc)]->Observe(
         static_cast<double>(sources_.clock.BootNs() - started_ns) / 1e9);

@@ -7,6 +7,7 @@
 
 #include "base/testing/fake_clock.h"
 #include "base/testing/status_matchers.h"
+#include "controller/query/flow_cache.h"
 #include "controller/testing/memory_store.h"
 
 namespace kindling::controller {
@@ -45,7 +46,8 @@ class SpanClosureTest : public ::testing::Test {
   MemoryStore store_;
   AgentRegistry registry_;
   base::FakeClock clock_;
-  const QuerySources sources_{store_, registry_, clock_};
+  FlowCache flows_;
+  const QuerySources sources_{store_, registry_, clock_, flows_};
   bool cancelled_ = false;
   QueryContext context_{sources_, {.tenant = "t", .cluster = "c"}, [this] { return cancelled_; }};
   std::vector<model::Span> spans_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,7 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "controller/query/completeness.h"
-#include "controller/query/edge_queries.h"
+#include "controller/query/flow_cache.h"
 #include "controller/query/span_page.h"
 #include "controller/query/span_search_plan.h"
 #include "controller/topology/service_map.h"
@@ -23,9 +24,6 @@ namespace {
 
 constexpr uint32_t kDefaultPage = 100;
 constexpr uint32_t kMaxPage = 10'000;
-constexpr int64_t kMinuteNs = int64_t{60} * 1'000'000'000;
-// The edges around a span that tell its ends' names.
-constexpr int64_t kNamesAroundNs = 5 * kMinuteNs;
 
 double Ms(int64_t ns) { return static_cast<double>(ns) / 1e6; }
 
@@ -48,11 +46,6 @@ absl::StatusOr<SpanPage> PageFor(const v1::ListSpansRequest& request) {
 }
 
 }  // namespace
-
-EdgeGroups::Ends NameEnds(const EdgeGroups& groups, const model::Span& span) {
-  return groups.NameEnds(span.side, span.client, span.server, span.protocol, span.transport,
-                         span.start_ns + span.duration_ns());
-}
 
 void WriteSpan(const NamedSpan& named, v1::Span* out) {
   const model::Span& span = named.span;
@@ -104,7 +97,8 @@ absl::Status ListSpans(const QueryContext& context, const v1::ListSpansRequest& 
   if (!filter.ok()) return FilterFault(filter.status());
   ASSIGN_OR_RETURN(SpanPage page, PageFor(request));
   ASSIGN_OR_RETURN(const Range range, ResolveRange(context, request.time()));
-  ASSIGN_OR_RETURN(const LoadedEdges loaded, LoadEdges(context, range));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const NamedFlows> flows,
+                   context.sources.flows.Get(context, range));
 
   CompletenessSum completeness;
   bool sampled = false;
@@ -113,19 +107,15 @@ absl::Status ListSpans(const QueryContext& context, const v1::ListSpansRequest& 
     cancelled = context.cancelled();
     if (cancelled) return std::numeric_limits<int64_t>::max();
     if (!page.Wants(span)) return page.lowest_rank();
-    NamedSpan named{span, NameEnds(*loaded.groups, span)};
-    const model::EndNames names{.client = named.ends.client.name,
-                                .server = named.ends.server.name,
-                                .client_host = named.ends.client.host,
-                                .server_host = named.ends.server.host};
-    if (!filter->Matches(model::SpanFields(span, names))) return page.lowest_rank();
+    NamedSpan named{span, flows->NamesOf(span)};
+    if (!filter->Matches(model::SpanFields(span, NamesOf(named.ends)))) return page.lowest_rank();
     sampled |= span.sample_weight != 1;
     page.Offer(std::move(named));
     return page.lowest_rank();
   };
   ASSIGN_OR_RETURN(
       const storage::ScanReport report,
-      context.sources.store.SearchSpans(PlanSearch(context, *filter, loaded, range, page), visit));
+      context.sources.store.SearchSpans(PlanSearch(context, *filter, *flows, range, page), visit));
   if (cancelled) return NoLongerWanted();
   completeness.AddReport(report);
   std::string next_token;
@@ -133,8 +123,7 @@ absl::Status ListSpans(const QueryContext& context, const v1::ListSpansRequest& 
   response->set_next_page_token(next_token);
   response->set_sampled(sampled);
 
-  completeness.AddCaptured(
-      AddMissing(context, loaded, *filter, model::RecordKind::kSpan, range, completeness));
+  flows->AddCompleteness(context, *filter, range, completeness);
   completeness.WriteTo(response->mutable_completeness());
   return absl::OkStatus();
 }
@@ -159,10 +148,11 @@ absl::Status GetSpan(const QueryContext& context, const v1::GetSpanRequest& requ
         "no kept span has the id %s: most requests are counted but not kept, and old spans go",
         text));
   }
-  const Range around{std::max<int64_t>(found.front().start_ns - kNamesAroundNs, 0),
-                     found.front().start_ns + found.front().duration_ns() + kNamesAroundNs};
-  ASSIGN_OR_RETURN(const LoadedEdges loaded, LoadEdges(context, around));
-  WriteSpan({found.front(), NameEnds(*loaded.groups, found.front())}, response->mutable_span());
+  const model::Span& span = found.front();
+  ASSIGN_OR_RETURN(const std::shared_ptr<const NamedFlows> flows,
+                   context.sources.flows.GetAround(
+                       context, {span.start_ns, span.start_ns + span.duration_ns()}));
+  WriteSpan({span, flows->NamesOf(span)}, response->mutable_span());
   return absl::OkStatus();
 }
 

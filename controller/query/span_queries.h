@@ -17,7 +17,6 @@ class Span;
 namespace kindling::controller {
 
 void WriteSpan(const NamedSpan& named, v1::Span* out);
-EdgeGroups::Ends NameEnds(const EdgeGroups& groups, const model::Span& span);
 
 absl::Status ListSpans(const QueryContext& context, const v1::ListSpansRequest& request,
                        v1::ListSpansResponse* response);

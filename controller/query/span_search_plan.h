@@ -1,6 +1,6 @@
 #pragma once
 
-#include "controller/query/edge_queries.h"
+#include "controller/query/flow_cache.h"
 #include "controller/query/query_context.h"
 #include "controller/query/span_page.h"
 #include "model/filter.h"
@@ -13,6 +13,6 @@ namespace kindling::controller {
 //
 // Lifetime: all but `page` must outlive what is returned.
 storage::SpanSearch PlanSearch(const QueryContext& context, const model::Filter& filter,
-                               const LoadedEdges& loaded, const Range& range, const SpanPage& page);
+                               const NamedFlows& flows, const Range& range, const SpanPage& page);
 
 }  // namespace kindling::controller

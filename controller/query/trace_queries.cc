@@ -11,7 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "controller/query/completeness.h"
-#include "controller/query/edge_queries.h"
+#include "controller/query/flow_cache.h"
 #include "controller/query/span_closure.h"
 #include "controller/query/span_queries.h"
 #include "kindling/v1/query.pb.h"
@@ -21,8 +21,6 @@ namespace kindling::controller {
 namespace {
 
 constexpr size_t kDigits = 16;
-// The edges around a trace that tell its ends' names.
-constexpr int64_t kNamesAroundNs = int64_t{300} * 1'000'000'000;
 
 std::optional<uint64_t> ParseHex(std::string_view text) {
   uint64_t value = 0;
@@ -68,16 +66,15 @@ absl::Status GetTrace(const QueryContext& context, const v1::GetTraceRequest& re
   for (const model::Span& span : spans) {
     end_ns = std::max(end_ns, span.start_ns + span.duration_ns());
   }
-  const Range around{std::max<int64_t>(spans.front().start_ns - kNamesAroundNs, 0),
-                     end_ns + kNamesAroundNs};
-  ASSIGN_OR_RETURN(const LoadedEdges loaded, LoadEdges(context, around));
+  const Range range{spans.front().start_ns, end_ns};
+  ASSIGN_OR_RETURN(const std::shared_ptr<const NamedFlows> flows,
+                   context.sources.flows.GetAround(context, range));
   for (const model::Span& span : spans) {
-    WriteSpan({span, NameEnds(*loaded.groups, span)}, response->add_spans());
+    WriteSpan({span, flows->NamesOf(span)}, response->add_spans());
   }
   CompletenessSum completeness;
   completeness.AddReport(closure.report());
-  completeness.AddCaptured(
-      AddMissing(context, loaded, model::Filter(), model::RecordKind::kSpan, around, completeness));
+  flows->AddCompleteness(context, model::Filter(), range, completeness);
   completeness.WriteTo(response->mutable_completeness());
   return absl::OkStatus();
 }

@@ -31,12 +31,13 @@ class MemoryStore : public storage::Store {
       const std::function<bool(const model::Batch&)>& visit) override {
     for (const BatchPtr& batch : batches_) {
       model::Batch part;
-      if (plan.edges) part.edges = batch->edges;
+      if (plan.edges || plan.flows) part.edges = batch->edges;
       if (plan.addresses) part.addresses = batch->addresses;
       if (!visit(part)) break;
     }
     return report;
   }
+  uint64_t ChangesIn(int64_t, int64_t) const override { return batches_.size(); }
   absl::StatusOr<storage::ScanReport> SearchSpans(const storage::SpanSearch& search,
                                                   const storage::SpanVisitor& visit) override {
     ++searches;

@@ -170,24 +170,30 @@ std::optional<EndName> AddressTable::Resolve(std::string_view address, uint16_t 
   return std::nullopt;
 }
 
-bool AddressTable::IsSteady(std::string_view address, int64_t from_ns, int64_t to_ns) const {
+std::optional<std::vector<int64_t>> AddressTable::ChangesOf(std::string_view address, uint16_t port,
+                                                            model::Transport transport,
+                                                            int64_t from_ns, size_t most) const {
+  std::set<int64_t> times;
   const std::string plain(PlainAddress(address));
-  // What is near counts, too: the head start, and changes back and forth.
-  from_ns -= std::max(kHeadStartNs, kAlternatingNs);
-  to_ns += std::max(kHeadStartNs, kAlternatingNs);
-  const Place first{plain, 0, model::Transport::kUnknown};
-  for (auto place = places_.lower_bound(first);
-       place != places_.end() && std::get<std::string>(place->first) == plain; ++place) {
-    for (const auto& [host, bindings] : place->second) {
-      for (size_t i = 0; i < bindings.size(); ++i) {
-        const bool is_change = i == 0 || bindings[i].owner != bindings[i - 1].owner;
-        if (is_change && bindings[i].first_ns >= from_ns && bindings[i].first_ns <= to_ns) {
-          return false;
+  for (const uint16_t at_port : {port, uint16_t{0}}) {
+    for (const model::Transport at : {transport, model::Transport::kUnknown}) {
+      const auto place = places_.find({plain, at_port, at});
+      if (place == places_.end()) continue;
+      for (const auto& [host, bindings] : place->second) {
+        for (auto binding = std::upper_bound(
+                 bindings.begin(), bindings.end(), from_ns,
+                 [](int64_t time_ns, const Binding&b) { return time_ns < b.first_ns; });
+             binding != bindings.end(); ++binding) {
+          times.insert(binding->first_ns);
+          // Where no earlier one is known; others that are later do not come into it yet.
+          const int64_t head_ns = binding->first_ns - kHeadStartNs;
+          if (head_ns > from_ns) times.insert(head_ns);
+          if (times.size() > most) return std::nullopt;
         }
       }
     }
   }
-  return true;
+  return std::vector<int64_t>(times.begin(), times.end());
 }
 
 const std::set<std::string>* AddressTable::HostsOf(std::string_view address) const {

@@ -54,8 +54,11 @@ class AddressTable {
                                  model::Transport transport, int64_t time_ns,
                                  std::string_view observer_host) const;
 
-  // True when Resolve gives the same for the address at every time from `from_ns` to `to_ns`.
-  bool IsSteady(std::string_view address, int64_t from_ns, int64_t to_ns) const;
+  // Times from which on Resolve gives what it did not before, after `from_ns`, ascending. Null when
+  // there are more than `most`.
+  std::optional<std::vector<int64_t>> ChangesOf(std::string_view address, uint16_t port,
+                                                model::Transport transport, int64_t from_ns,
+                                                size_t most) const;
 
   // The hosts that ever had the address; null: none known.
   const std::set<std::string>* HostsOf(std::string_view address) const;

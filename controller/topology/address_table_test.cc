@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
 namespace kindling::controller {
@@ -155,29 +156,44 @@ TEST(AddressTextTest, IsWhatOneWouldType) {
   EXPECT_EQ(AddressText("/run/x.sock", 0), "/run/x.sock");
 }
 
-TEST(AddressTableTest, AnAddressIsSteadyWhereNoBindingChangesNearby) {
+// What Resolve gives is looked up at each of the times; between them nothing changes.
+TEST(AddressTableTest, TellsWhenAnAddressChangesHands) {
   constexpr int64_t kHourNs = int64_t{3600} * 1'000'000'000;
-  const auto binding = [](int64_t first_ns, const std::string& workload) {
+  const auto binding = [](int64_t first_ns, const std::string& workload, uint16_t port,
+                          const std::string& host) {
     model::AddressBinding out;
     out.first_ns = first_ns;
-    out.address = "10.0.0.7";
-    out.port = 80;
-    out.transport = model::Transport::kTcp;
+    out.address = "203.0.113.7";
+    out.port = port;
+    out.transport = port == 0 ? model::Transport::kUnknown : model::Transport::kTcp;
     out.workload = workload;
-    out.host = "h";
+    out.host = host;
     return out;
   };
   AddressTable table;
-  table.Add(binding(10 * kHourNs, "a"));
-  table.Add(binding(12 * kHourNs, "a"));  // told again
-  table.Add(binding(20 * kHourNs, "b"));
-  EXPECT_TRUE(table.IsSteady("10.0.0.7", 11 * kHourNs, 19 * kHourNs));
-  EXPECT_TRUE(table.IsSteady("::ffff:10.0.0.7", 21 * kHourNs, 22 * kHourNs));
-  EXPECT_TRUE(table.IsSteady("10.0.0.8", 0, 30 * kHourNs));
-  EXPECT_FALSE(table.IsSteady("10.0.0.7", 19 * kHourNs, 21 * kHourNs));
-  EXPECT_FALSE(table.IsSteady("10.0.0.7", 9 * kHourNs, 11 * kHourNs));
-  // Too near.
-  EXPECT_FALSE(table.IsSteady("10.0.0.7", 11 * kHourNs, 20 * kHourNs - 1));
+  table.Add(binding(10 * kHourNs, "a", 80, "h"));
+  table.Add(binding(20 * kHourNs, "b", 80, "h"));
+  table.Add(binding(20 * kHourNs + kHourNs / 20, "a", 80, "h"));
+  table.Add(binding(25 * kHourNs, "c", 80, "other"));
+  table.Add(binding(15 * kHourNs, "all", 0, "h"));
+  table.Add(binding(16 * kHourNs, "elsewhere", 81, "h"));
+  const auto resolve = [&](int64_t time_ns) {
+    const auto found =
+        table.Resolve("203.0.113.7", 80, model::Transport::kTcp, time_ns, "somebody");
+    return found ? found->name : "";
+  };
+  const auto changes = table.ChangesOf("::ffff:203.0.113.7", 80, model::Transport::kTcp, 0, 100);
+  ASSERT_TRUE(changes);
+  const std::set<int64_t> times(changes->begin(), changes->end());
+  EXPECT_FALSE(times.contains(16 * kHourNs));
+  for (int64_t time_ns = 1'000'000'000; time_ns < 30 * kHourNs; time_ns += 1'000'000'000) {
+    if (resolve(time_ns) != resolve(time_ns - 1)) {
+      EXPECT_TRUE(times.contains(time_ns)) << time_ns;
+    }
+  }
+  EXPECT_EQ(table.ChangesOf("203.0.113.7", 80, model::Transport::kTcp, 25 * kHourNs, 0)->size(), 0);
+  EXPECT_EQ(table.ChangesOf("203.0.113.7", 80, model::Transport::kTcp, 0, 3), std::nullopt);
+  EXPECT_EQ(table.ChangesOf("203.0.113.8", 80, model::Transport::kTcp, 0, 3)->size(), 0);
 }
 
 }  // namespace

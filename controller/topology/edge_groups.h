@@ -64,6 +64,7 @@ class EdgeGroups {
   struct Ends {
     EndName client;
     EndName server;
+    bool operator==(const Ends&) const = default;
   };
   Ends NameEnds(model::Side observer, const model::Party& client, const model::Party& server,
                 model::Protocol protocol, model::Transport transport, int64_t time_ns) const;

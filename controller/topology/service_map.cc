@@ -48,6 +48,11 @@ PairKey PairOf(const MapEdge& edge) {
   return {edge.client, edge.server, edge.protocol, edge.transport};
 }
 
+PairKey PairOf(const EdgeGroup& group) {
+  return {group.client.name, group.server.name,
+          ProtocolText(group.sum.protocol, group.sum.transport), group.sum.transport};
+}
+
 void CompareViews(const Flows::Verdict& verdict, MapEdge& edge) {
   edge.unexplained = verdict.unexplained;
   if (edge.stands == Stands::kMixed) {
@@ -165,8 +170,14 @@ void EdgeView::Add(const EdgeGroup& group) {
 std::vector<MapEdge> BuildEdges(const EdgeGroups& groups, bool by_endpoint,
                                 const GroupPredicate& wanted) {
   std::map<EdgeKey, MapEdge> by_key;
+  std::map<PairKey, const Flows::Verdict*> verdicts;
   for (const EdgeGroup& group : groups.groups()) {
     if (!wanted(group)) continue;
+    const auto [verdict, is_new] = verdicts.try_emplace(PairOf(group), nullptr);
+    if (is_new) {
+      verdict->second = groups.flows().VerdictOf(group.client.name, group.server.name,
+                                                 group.sum.protocol, group.sum.transport);
+    }
     MapEdge& edge = by_key[KeyOf(group, by_endpoint)];
     AddTo(edge, group);
     if (group.is_remainder && edge.notes.empty()) {
@@ -182,18 +193,9 @@ std::vector<MapEdge> BuildEdges(const EdgeGroups& groups, bool by_endpoint,
              edge.status_code) = key;
     edges.push_back(std::move(edge));
   }
-  std::map<PairKey, const Flows::Verdict*> verdicts;
-  for (const EdgeGroup& group : groups.groups()) {
-    const Flows::Verdict* verdict = groups.flows().VerdictOf(
-        group.client.name, group.server.name, group.sum.protocol, group.sum.transport);
-    if (verdict == nullptr) continue;
-    verdicts[{group.client.name, group.server.name,
-              ProtocolText(group.sum.protocol, group.sum.transport), group.sum.transport}] =
-        verdict;
-  }
   for (MapEdge& edge : edges) {
     const auto verdict = verdicts.find(PairOf(edge));
-    if (verdict == verdicts.end()) continue;
+    if (verdict == verdicts.end() || verdict->second == nullptr) continue;
     edge.stands = verdict->second->choice.stands;
     if (!by_endpoint) CompareViews(*verdict->second, edge);
   }

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "controller/query/loaded_edges.h"
+#include "controller/query/query_context.h"
+#include "controller/topology/edge_groups.h"
+#include "controller/topology/service_map.h"
+#include "storage/span_search.h"
+
+namespace kindling::controller {
+
+// Who called whom in some minutes: what names the ends of their spans and tells how complete an
+// answer about them is. Immutable but for what it remembers.
+//
+// Threads: safe from any.
+class NamedFlows {
+ public:
+  NamedFlows(LoadedEdges loaded, const Range& range);
+
+  const LoadedEdges& loaded() const { return loaded_; }
+  // All of them.
+  const std::vector<MapEdge>& edges() const { return edges_; }
+
+  // Of a span, when it ended.
+  EdgeGroups::Ends NamesOf(const model::Span& span) const;
+  // All that spans between these ends may get in the range: more than one where an address changes
+  // hands. Empty: too many.
+  std::vector<EdgeGroups::Ends> PossibleNames(const storage::SpanEnds& ends) const;
+
+  // What is missing from an answer about spans that `filter` selects, and the requests that were
+  // captured of the edges that it may concern.
+  void AddCompleteness(const QueryContext& context, const model::Filter& filter, const Range& range,
+                       CompletenessSum& completeness) const;
+
+  // Roughly.
+  size_t memory_bytes() const;
+
+ private:
+  static constexpr size_t kMaxRemembered = 20'000;
+  static constexpr size_t kMaxNames = 16;
+
+  std::vector<EdgeGroups::Ends> FindPossibleNames(const storage::SpanEnds& ends) const;
+
+  const LoadedEdges loaded_;
+  const Range range_;
+  const std::vector<MapEdge> edges_;
+  mutable absl::Mutex mu_;
+  // Possible names.
+  mutable absl::flat_hash_map<storage::SpanEnds, std::vector<EdgeGroups::Ends>> names_
+      ABSL_GUARDED_BY(mu_);
+};
+
+// Keeps flows from question to question. They are loaded anew when anything of their time has
+// changed in the store; while that takes long and goes on all the time, at most a tenth of the time
+// is spent on it and names and completeness of answers may be as old as that: ten times what
+// loading takes.
+//
+// Threads: safe from any; one loads the same flows, others wait for it.
+// Limits:  max_bytes in all, but for the last one asked for.
+class FlowCache {
+ public:
+  static constexpr size_t kDefaultMaxBytes = size_t{64} << 20;
+
+  explicit FlowCache(size_t max_bytes = kDefaultMaxBytes) : max_bytes_(max_bytes) {}
+
+  // The flows of the minutes, or the hours of a long range, that `range` touches.
+  absl::StatusOr<std::shared_ptr<const NamedFlows>> Get(const QueryContext& context,
+                                                        const Range& range);
+  // The flows around what happened in `range`, cut so that questions about nearby times share them.
+  absl::StatusOr<std::shared_ptr<const NamedFlows>> GetAround(const QueryContext& context,
+                                                              const Range& range);
+
+  uint64_t loads() const;
+  size_t memory_bytes() const;
+
+ private:
+  using Key = std::tuple<std::string, std::string, int64_t, int64_t>;  // tenant, cluster, range
+  struct Entry {
+    explicit Entry(Key of) : key(std::move(of)) {}
+    const Key key;
+    absl::Mutex mu;
+    std::shared_ptr<const NamedFlows> flows ABSL_GUARDED_BY(mu);
+    uint64_t changes ABSL_GUARDED_BY(mu) = 0;
+    absl::Time loaded ABSL_GUARDED_BY(mu);
+    absl::Duration took ABSL_GUARDED_BY(mu);
+    size_t bytes = 0;  // the cache's mu_ guards it
+  };
+  using Entries = std::list<std::shared_ptr<Entry>>;  // the last used first
+
+  std::shared_ptr<Entry> EntryOf(const Key& key);
+  void NoteSize(const std::shared_ptr<Entry>& entry, size_t bytes);
+  void Evict() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  const size_t max_bytes_;
+  mutable absl::Mutex mu_;  // taken after an entry's
+  Entries entries_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<Key, Entries::iterator> by_key_ ABSL_GUARDED_BY(mu_);
+  size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t loads_ ABSL_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace kindling::controller

@@ -1,0 +1,156 @@
+#include "controller/query/loaded_edges.h"
+
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "model/filter_field.h"
+
+namespace kindling::controller {
+namespace {
+
+// Windows short enough to tell the times of a range apart.
+int64_t StepFor(const Range& range) {
+  constexpr int64_t kMinuteNs = int64_t{60} * 1'000'000'000;
+  constexpr int64_t kHourNs = 60 * kMinuteNs;
+  const int64_t length_ns = range.end_ns - range.start_ns;
+  return length_ns >= 48 * kHourNs ? kHourNs : length_ns >= kHourNs / 2 ? kMinuteNs : 0;
+}
+
+// `has_kind` false: the ends only are known, not what passed between them.
+bool MayMatch(const model::Filter& filter, model::RecordKind kind, const EdgeGroup& group,
+              bool has_kind) {
+  const auto is_known = [&](model::FilterField field) {
+    switch (field) {
+      case model::FilterField::kService:
+      case model::FilterField::kClient:
+      case model::FilterField::kServer:
+      case model::FilterField::kHost:
+      case model::FilterField::kAddress:
+      case model::FilterField::kProtocol:
+      case model::FilterField::kTransport:
+      case model::FilterField::kSide:
+        return true;
+      case model::FilterField::kEndpoint:
+      case model::FilterField::kStatus:
+      case model::FilterField::kCode:
+      case model::FilterField::kOutcome:
+        return has_kind;
+      default:
+        return has_kind && kind == model::RecordKind::kEdge;
+    }
+  };
+  return filter.MayMatch(model::EdgeFields(group.sum, NamesOf(group)), is_known);
+}
+
+// Whether what a group counts, or lost, may be of the records that the filter selects.
+bool MayConcern(const model::Filter& filter, model::RecordKind kind, const EdgeGroup& group) {
+  // Rows of a whole edge, where losses are counted, have no endpoint and no status.
+  return MayMatch(filter, kind, group, group.sum.outcome != model::Outcome::kUnset);
+}
+
+}  // namespace
+
+absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& range,
+                                      EdgeDetail detail) {
+  LoadedEdges loaded;
+  ASSIGN_OR_RETURN(
+      const storage::ScanReport addresses,
+      ScanFor(context, {.end_ns = range.end_ns, .addresses = true}, [&](const model::Batch& block) {
+        for (const auto& row : block.addresses) loaded.addresses->Add(row);
+        return absl::OkStatus();
+      }));
+  loaded.groups = std::make_unique<EdgeGroups>(*loaded.addresses, range.start_ns, range.end_ns);
+  std::map<std::tuple<model::LossStage, std::string, std::string>, model::Loss> losses;
+  storage::ScanPlan plan{.start_ns = range.start_ns,
+                         .end_ns = range.end_ns,
+                         .step_ns = StepFor(range),
+                         .edges = detail == EdgeDetail::kAll,
+                         .flows = detail == EdgeDetail::kFlows};
+  storage::ScanPlan with_losses = plan;
+  with_losses.losses = true;
+  ASSIGN_OR_RETURN(loaded.report, ScanFor(context, with_losses, [&](const model::Batch& block) {
+                     for (const model::EdgeStats& row : block.edges) {
+                       RETURN_IF_ERROR(loaded.groups->Add(row));
+                     }
+                     for (const model::Loss& row : block.losses) {
+                       model::Loss& sum = losses[{row.stage, row.host, row.workload}];
+                       sum.requests += row.requests;
+                       sum.events += row.events;
+                       sum.bytes += row.bytes;
+                     }
+                     return absl::OkStatus();
+                   }));
+  loaded.groups->Finish();
+  if (loaded.groups->wants_rows_again()) {
+    if (detail == EdgeDetail::kAll) plan.step_ns = 0;
+    RETURN_IF_ERROR(ScanFor(context, plan, [&](const model::Batch& block) {
+                      for (const model::EdgeStats& row : block.edges) {
+                        RETURN_IF_ERROR(loaded.groups->AddAgain(row));
+                      }
+                      return absl::OkStatus();
+                    }).status());
+    loaded.groups->FinishAgain();
+  }
+  for (auto& [key, sum] : losses) {
+    std::tie(sum.stage, sum.host, sum.workload) = key;
+    loaded.losses.push_back(std::move(sum));
+  }
+  loaded.report.damaged_blocks += addresses.damaged_blocks;
+  loaded.report.notes.insert(loaded.report.notes.end(), addresses.notes.begin(),
+                             addresses.notes.end());
+  return loaded;
+}
+
+std::vector<MapEdge> EdgesConcerned(const EdgeGroups& groups, const model::Filter& filter,
+                                    model::RecordKind kind) {
+  return BuildEdges(groups, false,
+                    [&](const EdgeGroup& group) { return MayConcern(filter, kind, group); });
+}
+
+void AddMissing(const QueryContext& context, const LoadedEdges& loaded, const model::Filter& filter,
+                model::RecordKind kind, const Range& range, const std::vector<MapEdge>& edges,
+                CompletenessSum& completeness) {
+  // Of those that it asks for by their ends, whatever else it asks.
+  std::set<std::string> names;
+  std::set<std::string> hosts;
+  const bool asks_ends = filter.Needs().asks_ends;
+  for (const EdgeGroup& group : loaded.groups->groups()) {
+    if (!asks_ends || !MayMatch(filter, kind, group, false)) continue;
+    names.insert({group.client.name, group.server.name});
+    hosts.insert({group.client.host, group.server.host});
+  }
+  hosts.erase("");
+  completeness.AddMissing(edges);
+  // Where nothing was seen of what is asked for, it may have been anywhere.
+  const bool is_anywhere = hosts.empty();
+  for (const model::Loss& loss : loaded.losses) {
+    // What was lost on a host without a name may have been any of its workloads'.
+    const bool concerns =
+        loss.workload.empty() ? hosts.contains(loss.host) : names.contains(loss.workload);
+    if (is_anywhere || concerns) completeness.AddLoss(loss);
+  }
+  completeness.AddReport(loaded.report);
+  completeness.AddAgents(context.sources.registry.List(), range, [&](const std::string& host) {
+    return is_anywhere || hosts.contains(host) || loaded.addresses->RunsAny(host, names);
+  });
+}
+
+model::EndNames NamesOf(const EdgeGroups::Ends& ends) {
+  return {.client = ends.client.name,
+          .server = ends.server.name,
+          .client_host = ends.client.host,
+          .server_host = ends.server.host};
+}
+
+model::EndNames NamesOf(const EdgeGroup& group) {
+  return {.client = group.client.name,
+          .server = group.server.name,
+          .client_host = group.client.host,
+          .server_host = group.server.host};
+}
+
+}  // namespace kindling::controller
