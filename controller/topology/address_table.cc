@@ -196,6 +196,17 @@ std::optional<std::vector<int64_t>> AddressTable::ChangesOf(std::string_view add
   return std::vector<int64_t>(times.begin(), times.end());
 }
 
+std::pair<int64_t, int64_t> AddressTable::UnchangedAround(std::string_view address, uint16_t port,
+                                                          model::Transport transport,
+                                                          int64_t time_ns) const {
+  constexpr size_t kMost = 64;
+  const auto changes = ChangesOf(address, port, transport, INT64_MIN, kMost);
+  if (!changes) return {time_ns, time_ns + 1};
+  const auto next = std::upper_bound(changes->begin(), changes->end(), time_ns);
+  return {next == changes->begin() ? INT64_MIN : *(next - 1),
+          next == changes->end() ? INT64_MAX : *next};
+}
+
 const std::set<std::string>* AddressTable::HostsOf(std::string_view address) const {
   const auto it = hosts_.find(PlainAddress(address));
   return it == hosts_.end() ? nullptr : &it->second;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/hash.h"
@@ -59,6 +60,11 @@ class AddressTable {
   std::optional<std::vector<int64_t>> ChangesOf(std::string_view address, uint16_t port,
                                                 model::Transport transport, int64_t from_ns,
                                                 size_t most) const;
+
+  // The stretch of time around `time_ns`, its end excluded, in which Resolve gives the same;
+  // perhaps not all of it.
+  std::pair<int64_t, int64_t> UnchangedAround(std::string_view address, uint16_t port,
+                                              model::Transport transport, int64_t time_ns) const;
 
   // The hosts that ever had the address; null: none known.
   const std::set<std::string>* HostsOf(std::string_view address) const;

@@ -186,10 +186,16 @@ TEST(AddressTableTest, TellsWhenAnAddressChangesHands) {
   ASSERT_TRUE(changes);
   const std::set<int64_t> times(changes->begin(), changes->end());
   EXPECT_FALSE(times.contains(16 * kHourNs));
-  for (int64_t time_ns = 1'000'000'000; time_ns < 30 * kHourNs; time_ns += 1'000'000'000) {
+  for (int64_t time_ns = 1'000'000'000; time_ns < 30 * kHourNs; time_ns += 10'000'000'000) {
     if (resolve(time_ns) != resolve(time_ns - 1)) {
       EXPECT_TRUE(times.contains(time_ns)) << time_ns;
     }
+    const auto [from_ns, until_ns] =
+        table.UnchangedAround("203.0.113.7", 80, model::Transport::kTcp, time_ns);
+    EXPECT_LE(from_ns, time_ns);
+    EXPECT_GT(until_ns, time_ns);
+    EXPECT_TRUE(from_ns == INT64_MIN || times.contains(from_ns)) << from_ns;
+    EXPECT_TRUE(until_ns == INT64_MAX || times.contains(until_ns)) << until_ns;
   }
   EXPECT_EQ(table.ChangesOf("203.0.113.7", 80, model::Transport::kTcp, 25 * kHourNs, 0)->size(), 0);
   EXPECT_EQ(table.ChangesOf("203.0.113.7", 80, model::Transport::kTcp, 0, 3), std::nullopt);

@@ -11,6 +11,8 @@ namespace kindling::controller {
 namespace {
 
 constexpr std::string_view kExternal = "external";
+// Of parties to remember; beyond that all are looked up anew.
+constexpr size_t kMaxKnown = 200'000;
 
 EndName Own(const model::Party& party) { return {party.workload, party.workload_kind, party.host}; }
 
@@ -93,10 +95,10 @@ EndName EdgeGroups::ClientName(model::Side observer, const model::Party& client,
   return Outside(std::string(PlainAddress(client.address)));
 }
 
-const Flows::Origin* EdgeGroups::OriginOf(const Key& key) const {
-  if (key.remote_client.empty()) return nullptr;
-  return flows_.OriginOf(key.remote_client, key.server.host, key.server.name, key.protocol,
-                         key.transport);
+const Flows::Origin* EdgeGroups::OriginOf(const Pair& pair) const {
+  if (pair.remote_client.empty()) return nullptr;
+  return flows_.OriginOf(pair.remote_client, pair.server.host, pair.server.name, pair.protocol,
+                         pair.transport);
 }
 
 EdgeGroups::Ends EdgeGroups::NameEnds(model::Side observer, const model::Party& client,
@@ -113,79 +115,111 @@ EdgeGroups::Ends EdgeGroups::NameEnds(model::Side observer, const model::Party& 
   return ends;
 }
 
-absl::Status EdgeGroups::AddTo(GroupMap& groups, Key key, const model::EdgeStats& row) const {
-  auto it = groups.find(key);
-  if (it != groups.end()) {
-    AddCounts(row, it->second.sum);
-    return absl::OkStatus();
-  }
-  if (groups.size() >= kMaxGroups) {
-    return absl::ResourceExhaustedError(absl::StrFormat(
-        "more than %d different edges, endpoints and states in this time: ask for less time",
-        kMaxGroups));
-  }
-  it = groups.try_emplace(std::move(key)).first;
-  it->second.client = it->first.client;
-  it->second.server = it->first.server;
-  it->second.sum = row;
-  return absl::OkStatus();
+uint32_t EdgeGroups::NumberOf(Pair pair) {
+  const auto [it, is_new] = pair_numbers_.try_emplace(pair, pairs_.size());
+  if (is_new) pairs_.push_back(std::move(pair));
+  return it->second;
 }
 
-absl::Status EdgeGroups::Add(const model::EdgeStats& row) {
-  Ends ends =
-      NameEnds(row.observer, row.client, row.server, row.protocol, row.transport, TimeOf(row));
+EdgeGroups::Known& EdgeGroups::KnownOf(const model::EdgeStats& row) {
+  if (last_known_ == nullptr || !PartiesEqual()(last_known_->first, row)) {
+    if (known_.size() >= kMaxKnown) known_.clear();
+    auto it = known_.find(row);
+    if (it == known_.end()) {
+      it = known_
+               .try_emplace(storage::SpanEnds{row.observer, row.protocol, row.transport, row.client,
+                                              row.server})
+               .first;
+    }
+    last_known_ = &*it;
+  }
+  Known& known = last_known_->second;
+  const int64_t time_ns = TimeOf(row);
+  if (known.flow != nullptr && known.from_ns <= time_ns && time_ns < known.until_ns) return known;
+
+  Ends ends = NameEnds(row.observer, row.client, row.server, row.protocol, row.transport, time_ns);
   const bool is_remote = IsRemote(row.observer, row.client) && ends.client.kind == kExternal;
-  flows_.Add(row, ends.client, ends.server.name, is_remote);
-  return AddTo(
-      groups_,
+  known = {.flow = &flows_.FlowOf(row, ends.client, ends.server.name, is_remote),
+           .from_ns = INT64_MIN,
+           .until_ns = INT64_MAX};
+  const auto narrow = [&](const model::Party& party, uint16_t port) {
+    if (!party.workload.empty()) return;
+    const auto [from_ns, until_ns] =
+        table_.UnchangedAround(party.address, port, row.transport, time_ns);
+    known.from_ns = std::max(known.from_ns, from_ns);
+    known.until_ns = std::min(known.until_ns, until_ns);
+  };
+  narrow(row.client, 0);
+  narrow(row.server, row.server.port);
+  known.pair = NumberOf(
       {.client = std::move(ends.client),
        .server = std::move(ends.server),
        .observer = row.observer,
        .protocol = row.protocol,
        .transport = row.transport,
-       .outcome = row.outcome,
-       .endpoint = row.endpoint,
-       .status_code = row.status_code,
-       .remote_client = is_remote ? std::string(PlainAddress(row.client.address)) : std::string()},
-      row);
+       .remote_client = is_remote ? std::string(PlainAddress(row.client.address)) : std::string()});
+  return known;
 }
 
-void EdgeGroups::AddRemainder(const Flows::Origin& origin,
-                              std::vector<std::pair<Key, EdgeGroup>> seen) {
+absl::Status EdgeGroups::AddTo(GroupMap& groups, uint32_t pair, const model::EdgeStats& row) {
+  const auto [it, is_new] =
+      groups.try_emplace(Key{pair, row.outcome, row.endpoint, row.status_code});
+  EdgeGroup& group = it->second;
+  if (!is_new) {
+    AddCounts(row, group.sum);
+    return absl::OkStatus();
+  }
+  group.client = pairs_[pair].client;
+  group.server = pairs_[pair].server;
+  group.sum = row;
+  if (groups.size() <= kMaxGroups) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrFormat(
+      "more than %d different edges, endpoints and states in this time: ask for less time",
+      kMaxGroups));
+}
+
+absl::Status EdgeGroups::Add(const model::EdgeStats& row) {
+  Known& known = KnownOf(row);
+  flows_.Count(row, *known.flow);
+  return AddTo(groups_, known.pair, row);
+}
+
+void EdgeGroups::AddRemainder(const Flows::Origin& origin, std::vector<EdgeGroup> seen) {
   using Kind = std::tuple<model::Outcome, std::string, std::string>;
-  const auto kind_of = [](const Key& key) {
-    return Kind(key.outcome, key.endpoint, key.status_code);
+  const auto kind_of = [](const EdgeGroup& group) {
+    return Kind(group.sum.outcome, group.sum.endpoint, group.sum.status_code);
   };
   std::map<Kind, model::EdgeStats> made;
   for (const auto& [key, group] : groups_) {
-    if (key.observer != model::Side::kClient || key.server.name != origin.server ||
-        key.protocol != origin.protocol || key.transport != origin.transport ||
-        !origin.callers.contains(key.client)) {
+    const Pair& pair = pairs_[key.pair];
+    if (pair.observer != model::Side::kClient || pair.server.name != origin.server ||
+        pair.protocol != origin.protocol || pair.transport != origin.transport ||
+        !origin.callers.contains(pair.client)) {
       continue;
     }
-    AddCounts(group.sum, made[kind_of(key)]);
+    AddCounts(group.sum, made[kind_of(group)]);
   }
   // Those that the callers made fewest of first.
-  const auto surplus = [&](const auto& entry) {
-    const auto it = made.find(kind_of(entry.first));
-    return Less(entry.second.sum.count, it == made.end() ? 0 : it->second.count);
+  const auto surplus = [&](const EdgeGroup& group) {
+    const auto it = made.find(kind_of(group));
+    return Less(group.sum.count, it == made.end() ? 0 : it->second.count);
   };
-  std::sort(seen.begin(), seen.end(), [&](const auto& a, const auto& b) {
+  std::sort(seen.begin(), seen.end(), [&](const EdgeGroup& a, const EdgeGroup& b) {
     const uint64_t of_a = surplus(a);
     const uint64_t of_b = surplus(b);
-    return of_a != of_b ? of_a > of_b : kind_of(a.first) < kind_of(b.first);
+    return of_a != of_b ? of_a > of_b : kind_of(a) < kind_of(b);
   });
   std::vector<uint64_t> shares;
   uint64_t left = origin.outside;
-  for (const auto& entry : seen) {
-    shares.push_back(std::min(left, surplus(entry)));
+  for (const EdgeGroup& group : seen) {
+    shares.push_back(std::min(left, surplus(group)));
     left -= shares.back();
   }
   for (size_t i = 0; i < seen.size(); ++i) {
-    EdgeGroup& group = seen[i].second;
+    EdgeGroup& group = seen[i];
     const uint64_t more = std::min(left, group.sum.count - shares[i]);
     left -= more;
-    const auto theirs = made.find(kind_of(seen[i].first));
+    const auto theirs = made.find(kind_of(group));
     if (theirs != made.end() || shares[i] + more < group.sum.count) {
       Subtract(theirs == made.end() ? model::EdgeStats() : theirs->second, shares[i] + more,
                group.sum);
@@ -199,25 +233,31 @@ void EdgeGroups::AddRemainder(const Flows::Origin& origin,
 void EdgeGroups::Finish() {
   done_ = true;
   flows_.Finish();
-  std::map<const Flows::Origin*, std::vector<std::pair<Key, EdgeGroup>>> mingled;
-  finished_.reserve(groups_.size());
+  known_.clear();
+  last_known_ = nullptr;
+  std::vector<const Flows::Origin*> origins;  // by pair
+  for (const Pair& pair : pairs_) origins.push_back(OriginOf(pair));
+  std::map<const Flows::Origin*, std::vector<EdgeGroup>> mingled;
   for (auto& [key, group] : groups_) {
-    const Flows::Origin* origin = OriginOf(key);
+    const Flows::Origin* origin = origins[key.pair];
     if (origin == nullptr) continue;
     if (const EndName* owner = origin->owner()) {
       group.client = *owner;
     } else {
-      mingled[origin].emplace_back(key, std::move(group));
+      mingled[origin].push_back(std::move(group));
     }
   }
   for (auto& [origin, seen] : mingled) {
     if (origin->outside > 0) AddRemainder(*origin, std::move(seen));
   }
+  finished_.reserve(finished_.size() + groups_.size());
   for (auto& [key, group] : groups_) {
-    const Flows::Origin* origin = OriginOf(key);
+    const Flows::Origin* origin = origins[key.pair];
     if (origin == nullptr || origin->owner() != nullptr) finished_.push_back(std::move(group));
   }
   groups_.clear();
+  pairs_.clear();
+  pair_numbers_.clear();
 }
 
 absl::Status EdgeGroups::AddAgain(const model::EdgeStats& row) {
@@ -230,16 +270,12 @@ absl::Status EdgeGroups::AddAgain(const model::EdgeStats& row) {
   const bool is_clients =
       std::binary_search(slots.begin(), slots.end(), flows_.SlotOf(row.window_start_ns));
   if (is_clients != (row.observer == model::Side::kClient)) return absl::OkStatus();
-  return AddTo(mixed_,
-               {.client = std::move(ends.client),
-                .server = std::move(ends.server),
-                .observer = row.observer,
-                .protocol = row.protocol,
-                .transport = row.transport,
-                .outcome = row.outcome,
-                .endpoint = row.endpoint,
-                .status_code = row.status_code},
-               row);
+  const uint32_t pair = NumberOf({.client = std::move(ends.client),
+                                  .server = std::move(ends.server),
+                                  .observer = row.observer,
+                                  .protocol = row.protocol,
+                                  .transport = row.transport});
+  return AddTo(mixed_, pair, row);
 }
 
 void EdgeGroups::FinishAgain() {

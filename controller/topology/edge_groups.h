@@ -6,10 +6,13 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "controller/topology/address_table.h"
 #include "controller/topology/flows.h"
 #include "model/records.h"
+#include "storage/span_search.h"
 
 namespace kindling::controller {
 
@@ -70,38 +73,78 @@ class EdgeGroups {
                 model::Protocol protocol, model::Transport transport, int64_t time_ns) const;
 
  private:
-  struct Key {
+  // Two named ends as rows of one side have them in common.
+  struct Pair {
     EndName client;
     EndName server;
     model::Side observer;
     model::Protocol protocol;
     model::Transport transport;
+    std::string remote_client;  // address of a client that only its server saw
+    bool operator==(const Pair&) const = default;
+
+    template <typename H>
+    friend H AbslHashValue(H h, const Pair& pair) {
+      return H::combine(std::move(h), pair.client, pair.server, pair.observer, pair.protocol,
+                        pair.transport, pair.remote_client);
+    }
+  };
+  struct Key {
+    uint32_t pair = 0;  // its number
     model::Outcome outcome;
     std::string endpoint;
     std::string status_code;
-    std::string remote_client;  // address of a client that only its server saw
     bool operator==(const Key&) const = default;
 
     template <typename H>
     friend H AbslHashValue(H h, const Key& key) {
-      return H::combine(std::move(h), key.client, key.server, key.observer, key.protocol,
-                        key.transport, key.outcome, key.endpoint, key.status_code,
-                        key.remote_client);
+      return H::combine(std::move(h), key.pair, key.outcome, key.endpoint, key.status_code);
     }
   };
-  using GroupMap = absl::flat_hash_map<Key, EdgeGroup>;
+  using GroupMap = absl::node_hash_map<Key, EdgeGroup>;
+  // Rows by who talked to whom, before names: most rows are like one that came before.
+  struct Known {
+    uint32_t pair = 0;
+    Flows::Flow* flow = nullptr;
+    // Of windows that end in this time.
+    int64_t from_ns = 0;
+    int64_t until_ns = 0;
+  };
+  struct PartiesHash {
+    using is_transparent = void;
+    size_t operator()(const storage::SpanEnds& ends) const { return absl::HashOf(ends); }
+    size_t operator()(const model::EdgeStats& row) const {
+      return absl::HashOf(row.observer, row.protocol, row.transport, row.client, row.server);
+    }
+  };
+  struct PartiesEqual {
+    using is_transparent = void;
+    bool operator()(const storage::SpanEnds& a, const storage::SpanEnds& b) const { return a == b; }
+    bool operator()(const storage::SpanEnds& ends, const model::EdgeStats& row) const {
+      return ends.side == row.observer && ends.protocol == row.protocol &&
+             ends.transport == row.transport && ends.client == row.client &&
+             ends.server == row.server;
+    }
+  };
+  using KnownMap = absl::node_hash_map<storage::SpanEnds, Known, PartiesHash, PartiesEqual>;
 
+  Known& KnownOf(const model::EdgeStats& row);
+  uint32_t NumberOf(Pair pair);
+  absl::Status AddTo(GroupMap& groups, uint32_t pair, const model::EdgeStats& row);
   EndName ServerName(model::Side observer, const model::Party& client, const model::Party& server,
                      model::Transport transport, int64_t time_ns) const;
   EndName ClientName(model::Side observer, const model::Party& client, const model::Party& server,
                      model::Transport transport, int64_t time_ns) const;
-  const Flows::Origin* OriginOf(const Key& key) const;
-  absl::Status AddTo(GroupMap& groups, Key key, const model::EdgeStats& row) const;
+  const Flows::Origin* OriginOf(const Pair& pair) const;
   // What is left of `seen`, all from one address, without what its watched callers made themselves.
-  void AddRemainder(const Flows::Origin& origin, std::vector<std::pair<Key, EdgeGroup>> seen);
+  void AddRemainder(const Flows::Origin& origin, std::vector<EdgeGroup> seen);
 
   const AddressTable& table_;
   Flows flows_;
+  std::vector<Pair> pairs_;  // by number
+  absl::flat_hash_map<Pair, uint32_t> pair_numbers_;
+  KnownMap known_;
+  KnownMap::value_type* last_known_ = nullptr;
   GroupMap groups_;
   GroupMap mixed_;
   bool done_ = false;

@@ -38,29 +38,32 @@ uint32_t Flows::SlotOf(int64_t window_start_ns) const {
   return static_cast<uint32_t>(std::clamp<int64_t>(slot, 0, kMaxSlots));
 }
 
-void Flows::Add(const model::EdgeStats& row, const EndName& client, const std::string& server,
-                bool is_remote) {
-  const bool is_server = row.observer == model::Side::kServer;
-  const std::string& host = is_server ? row.server.host : row.client.host;
+Flows::Flow& Flows::FlowOf(const model::EdgeStats& row, const EndName& client,
+                           const std::string& server, bool is_remote) {
+  const std::string& host =
+      row.observer == model::Side::kServer ? row.server.host : row.client.host;
+  const std::string address(PlainAddress(row.client.address));
+  Flow& flow = flows_[{row.observer, client, address, host, server, row.protocol, row.transport}];
+  if (flow.reported_ns != nullptr) return flow;
+  flow.client = client;
+  flow.address = address;
+  flow.host = host;
+  flow.server = server;
+  flow.protocol = row.protocol;
+  flow.transport = row.transport;
+  flow.is_remote = is_remote;
+  flow.reported_ns = &reported_ns_[host];
+  return flow;
+}
+
+void Flows::Count(const model::EdgeStats& row, Flow& flow) {
   const int64_t window_ns = std::max<int64_t>(row.window_ns, 0);
   if (first_ns_ == 0 || row.window_start_ns < first_ns_) first_ns_ = row.window_start_ns;
   last_ns_ = std::max(last_ns_, row.window_start_ns + window_ns);
-  int64_t& reported_ns = reported_ns_[host];
-  reported_ns = std::max(reported_ns, row.window_start_ns);
+  *flow.reported_ns = std::max(*flow.reported_ns, row.window_start_ns);
   // Of a protocol that is not parsed the connections are what can be compared.
   const uint64_t count =
       row.count + (row.protocol == model::Protocol::kUnknown ? row.connections : 0);
-  const std::string address(PlainAddress(row.client.address));
-  Flow& flow = flows_[{row.observer, client, address, host, server, row.protocol, row.transport}];
-  if (flow.server.empty()) {
-    flow.client = client;
-    flow.address = address;
-    flow.host = host;
-    flow.server = server;
-    flow.protocol = row.protocol;
-    flow.transport = row.transport;
-    flow.is_remote = is_remote;
-  }
   Tally& tally = flow.slots[SlotOf(row.window_start_ns)];
   tally.count += count;
   tally.lost += row.lost;
@@ -113,7 +116,7 @@ void Flows::FindOrigin(const OriginKey& key, const std::vector<Flow*>& seen) {
     origin.caller_count += caller->count;
     unclaimed += caller->unclaimed;
     lost += caller->lost;
-    reported_ns = std::min(reported_ns, reported_ns_.at(caller->host));
+    reported_ns = std::min(reported_ns, *caller->reported_ns);
   }
   if (callers.empty()) return;
   // What the callers' agents have not told yet is theirs until they do.

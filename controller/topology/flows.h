@@ -27,10 +27,28 @@ class Flows {
   // in it, or not yet.
   Flows(const AddressTable& table, int64_t start_ns, int64_t end_ns);
 
-  // `is_remote`: the row is a server's, which knows its client by nothing but an address.
-  void Add(const model::EdgeStats& row, const EndName& client, const std::string& server,
-           bool is_remote);
-  // Call once, after the last Add.
+  // What rows with the same observer, ends and protocol as `row` count towards. `is_remote`: they
+  // are a server's, which knows its client by nothing but an address. Lifetime: until Finish().
+  struct Flow {
+    EndName client;
+    std::string address;  // of the client
+    std::string host;     // of who saw it
+    std::string server;
+    model::Protocol protocol;
+    model::Transport transport;
+    bool is_remote = false;
+    Slots slots;
+    uint64_t count = 0;
+    uint64_t lost = 0;
+    uint64_t ragged = 0;
+    std::map<int64_t, uint64_t> latest;  // by window, of those at the end of the range
+    uint64_t unclaimed = 0;              // a client's, not yet found among what a server saw
+    int64_t* reported_ns = nullptr;      // of its host
+  };
+  Flow& FlowOf(const model::EdgeStats& row, const EndName& client, const std::string& server,
+               bool is_remote);
+  void Count(const model::EdgeStats& row, Flow& flow);
+  // Call once, after the last row.
   void Finish();
 
   // All below: after Finish().
@@ -82,21 +100,6 @@ class Flows {
   int64_t last_ns() const { return last_ns_; }
 
  private:
-  struct Flow {
-    EndName client;
-    std::string address;  // of the client
-    std::string host;     // of who saw it
-    std::string server;
-    model::Protocol protocol;
-    model::Transport transport;
-    bool is_remote = false;
-    Slots slots;
-    uint64_t count = 0;
-    uint64_t lost = 0;
-    uint64_t ragged = 0;
-    std::map<int64_t, uint64_t> latest;  // by window, of those at the end of the range
-    uint64_t unclaimed = 0;              // a client's, not yet found among what a server saw
-  };
   using FlowKey = std::tuple<model::Side, EndName, std::string, std::string, std::string,
                              model::Protocol, model::Transport>;
   using ServerKey = std::tuple<std::string, model::Protocol, model::Transport>;

@@ -23,6 +23,7 @@ namespace kindling::storage {
 namespace {
 
 constexpr size_t kAddressesPerVisit = 4096;
+constexpr size_t kEdgesPerVisit = 256;
 constexpr int64_t kMinuteNs = 60'000'000'000;
 constexpr int64_t kHourNs = 60 * kMinuteNs;
 
@@ -117,9 +118,7 @@ class Scanner {
           plan_.flows && has_flows ? BlockClass::kFlows : BlockClass::kEdges;
       blocks_.Each(range.tier, block_class, range.start_ns, range.end_ns,
                    [&](const Bucket&, const Block&, std::string_view body) {
-                     return GiveRows(
-                         DecodeEdgeBlock(body, *view_.dictionaries, range.start_ns, range.end_ns),
-                         &model::Batch::edges);
+                     return GiveEdges(body, range);
                    });
     }
   }
@@ -184,6 +183,24 @@ class Scanner {
     for (const Row& row : from) {
       if (InRange(TimeOf(row)) && view_.Keeps(tier, TimeOf(row))) to.push_back(row);
     }
+  }
+
+  // A few at a time: those of a whole block take much more memory than its bytes.
+  absl::Status GiveEdges(std::string_view body, const TierRange& range) {
+    model::Batch batch = Selected();
+    batch.edges.reserve(kEdgesPerVisit);
+    const auto give = [&] {
+      Give(batch);
+      batch.edges.clear();
+    };
+    const absl::Status status = ReadEdgeBlock(body, *view_.dictionaries, range.start_ns,
+                                              range.end_ns, [&](model::EdgeStats& row) {
+                                                batch.edges.push_back(std::move(row));
+                                                if (batch.edges.size() == kEdgesPerVisit) give();
+                                                return !blocks_.stopped;
+                                              });
+    give();
+    return status;
   }
 
   template <typename Row>
