@@ -60,6 +60,7 @@ class RocksStore final : public Store, public StoreAdmin {
 
   absl::StatusOr<std::vector<Durable>> DurableSequences(std::string_view agent_id) override {
     const Engine::Reading reading(engine_);
+    RETURN_IF_ERROR(reading.status());
     // Until the database has been opened anew, what can be read need not be on the disk.
     if (engine_.WriteFailed()) return absl::ResourceExhaustedError(engine_.stopped());
     return ReadSequences(reading.db(), agent_id);
@@ -68,6 +69,7 @@ class RocksStore final : public Store, public StoreAdmin {
   absl::StatusOr<ScanReport> Scan(const ScanPlan& plan,
                                   const std::function<bool(const model::Batch&)>& visit) override {
     const Engine::Reading reading(engine_);
+    RETURN_IF_ERROR(reading.status());
     return ScanView(reading.db(), reading.view(), plan, visit);
   }
 
@@ -78,30 +80,35 @@ class RocksStore final : public Store, public StoreAdmin {
   absl::StatusOr<ScanReport> SearchSpans(const SpanSearch& search,
                                          const SpanVisitor& visit) override {
     const Engine::Reading reading(engine_);
+    RETURN_IF_ERROR(reading.status());
     return SearchSpansIn(reading.db(), reading.view(), search, visit);
   }
 
   absl::StatusOr<ScanReport> FindSpans(const SpanIds& ids,
                                        std::vector<model::Span>* spans) override {
     const Engine::Reading reading(engine_);
+    RETURN_IF_ERROR(reading.status());
     return FindSpansIn(reading.db(), reading.view(), ids, spans);
   }
 
   absl::StatusOr<ScanReport> QuerySeries(
       const SeriesQuery& query, const std::function<bool(const MetricRun&)>& visit) override {
     const Engine::Reading reading(engine_);
+    RETURN_IF_ERROR(reading.status());
     return QuerySeriesIn(reading.db(), reading.view(), query, visit);
   }
 
   absl::StatusOr<ScanReport> QueryChunks(
       const ChunkQuery& query, const std::function<bool(const model::Chunk&)>& visit) override {
     const Engine::Reading reading(engine_);
+    RETURN_IF_ERROR(reading.status());
     return QueryChunksIn(reading.db(), reading.view(), query, visit);
   }
 
   absl::StatusOr<std::string> GetContent(std::string_view tenant, std::string_view cluster,
                                          const model::ContentHash& hash) override {
     const Engine::Reading reading(engine_);
+    RETURN_IF_ERROR(reading.status());
     return GetContentIn(reading.db(), reading.view(), {std::string(tenant), std::string(cluster)},
                         hash);
   }
@@ -111,7 +118,7 @@ class RocksStore final : public Store, public StoreAdmin {
   uint64_t ApproximateBytes() const override { return DirectoryBytes(engine_.options().directory); }
   int64_t OldestNs() const override {
     const Engine::Reading reading(engine_);
-    return OldestRecord(reading.view());
+    return reading.status().ok() ? OldestRecord(reading.view()) : 0;
   }
   StoreAdmin& admin() override { return *this; }
 

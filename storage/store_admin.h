@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,9 @@ struct StoreStatus {
   // Empty: ingest runs. Else why it does not: "the disk is nearly full: ...".
   std::string stopped;
   std::vector<BucketStatus> buckets;  // by class and start
+  // What the store knows to be missing or could not read when it was opened; each goes on from "the
+  // store could not read ".
+  std::vector<std::string> faults;
 };
 
 struct VerifyReport {

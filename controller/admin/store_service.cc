@@ -58,6 +58,7 @@ void WriteStatus(const storage::StoreStatus& status, v1::GetStoreStatusResponse*
     row->set_rows(Number(bucket.rows));
     row->set_bytes(Number(bucket.bytes));
   }
+  for (const std::string& fault : status.faults) out->add_faults(fault);
 }
 
 }  // namespace

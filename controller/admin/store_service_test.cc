@@ -79,14 +79,15 @@ TEST_F(StoreServiceTest, TheStatusCarriesEveryNumber) {
                                 .part = 17,
                                 .blocks = 18,
                                 .rows = 19,
-                                .bytes = 20}}};
+                                .bytes = 20}},
+                   .faults = {"a table"}};
   EXPECT_EQ(Status().ShortDebugString(),
             "store_id: \"s\" format: 2 directory: \"/d\" bytes: 1 max_bytes: 2 free_bytes: 3 "
             "oldest_record_ns: 4 stopped: \"the disk is nearly full\" unsealed_batches: 5 "
             "unsealed_bytes: 6 oldest_unsealed_ns: 7 late_refused: 8 write_stalls: 9 "
             "write_stall_seconds: 1.5 cache_hits: 11 cache_misses: 12 memory_bytes: 13 "
             "memory_limit_bytes: 14 buckets { record_class: \"spans\" start_ns: 15 end_ns: 16 "
-            "part: 17 blocks: 18 rows: 19 bytes: 20 }");
+            "part: 17 blocks: 18 rows: 19 bytes: 20 } faults: \"a table\"");
 }
 
 TEST_F(StoreServiceTest, OneLongOperationAtATime) {

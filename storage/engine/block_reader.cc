@@ -2,8 +2,9 @@
 
 #include <rocksdb/db.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_format.h"
-#include "absl/time/time.h"
 #include "storage/engine/rocks_status.h"
 
 namespace kindling::storage {
@@ -47,9 +48,7 @@ absl::Status ReadPart(rocksdb::DB& db, const View& view, const Bucket& bucket, c
 
 std::string BlockFault(const Block& block, const absl::Status& status) {
   return absl::StrFormat("a block of %s from %s: %s", Name(block.key.block_class),
-                         absl::FormatTime("%Y-%m-%d %H:%M:%S UTC",
-                                          absl::FromUnixNanos(block.first_ns), absl::UTCTimeZone()),
-                         std::string(status.message()));
+                         TimeText(block.first_ns), std::string(status.message()));
 }
 
 }  // namespace kindling::storage

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,9 +23,13 @@ class Damage {
  public:
   // `what` goes on from "The store could not read ": "a block of spans from ...".
   void Add(std::string what);
+  // What is known to be missing of a tier, or of no tier in particular, in a stretch of time; each
+  // fault once.
+  void AddFaults(const View& view, std::optional<Tier> tier, int64_t start_ns, int64_t end_ns);
   ScanReport Take() { return std::move(report_); }
 
  private:
+  std::vector<const Fault*> told_;
   ScanReport report_;
 };
 

@@ -18,7 +18,10 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "storage/engine/damaged_tables.h"
 #include "storage/engine/manifest_guard.h"
 #include "storage/engine/rocks_log.h"
 #include "storage/engine/rocks_status.h"
@@ -184,46 +187,104 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const RocksStoreOptions
   }
   if (std::find(names.begin(), names.end(), kRawFamily) == names.end()) names.push_back(kRawFamily);
 
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  Families families;
   for (const std::string& name : names) {
     const bool own = name == rocksdb::kDefaultColumnFamilyName || name == kRawFamily;
     if (!own && !BucketId::Parse(name)) return ForeignFamily(name, options.directory);
-    descriptors.emplace_back(
+    families.emplace_back(
         name, own ? FamilyOptions(options, resources) : BucketOptions(options, resources));
   }
+  std::unique_ptr<Database> out(new Database(options, resources));
+  rocksdb::Status opened = out->Use(db_options, families, read_only);
+  const rocksdb::Status sound = opened.ok() && !read_only ? out->Probe() : opened;
+  if (!read_only && (sound.IsCorruption() || sound.IsPathNotFound())) {
+    // Of the log no more is known once it has been read.
+    const bool log_damaged = opened.ok() && out->log_damaged_;
+    out = std::unique_ptr<Database>(new Database(options, resources));
+    const absl::StatusOr<DamagedTables> damaged =
+        SetDamagedTablesAside(db_options, options.directory, families);
+    if (!damaged.ok()) {
+      LOG(ERROR) << "store: " << damaged.status();
+      return OpenFault(sound, options.directory);
+    }
+    std::string own = damaged->own;
+    opened = own.empty() ? out->Use(db_options, families, /*read_only=*/false) : sound;
+    if (opened.ok() && own.empty()) {
+      const rocksdb::Status probed = out->ProbeOwn();
+      if (probed.IsCorruption()) own = std::string(FromRocks(probed, "its own records").message());
+    }
+    if (!own.empty()) {
+      out = std::unique_ptr<Database>(new Database(options, resources));
+      out->read_only_cause_ = absl::StrFormat(
+          "the store is damaged and can only be read (%s): restore a copy of it, or move it away "
+          "to begin an empty one",
+          own);
+      db_options.paranoid_checks = false;
+      opened = out->Use(db_options, families, /*read_only=*/true);
+    }
+    out->log_damaged_ |= log_damaged;
+  }
+  if (!opened.ok()) return OpenFault(opened, options.directory);
+  const std::optional<LogGuard::Mark> durable = out->log_guard_.Read();
+  if (durable && out->db_->GetLatestSequenceNumber() < durable->sequence) out->lost_log_ = durable;
+  if (!read_only && out->read_only_cause_.empty()) out->Guard();
+  return out;
+}
+
+rocksdb::Status Database::Use(rocksdb::DBOptions db_options, const Families& families,
+                              bool read_only) {
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* raw = nullptr;
+  const std::string& directory = options_.directory;
   const auto open = [&] {
-    return read_only
-               ? rocksdb::DB::OpenForReadOnly(db_options, options.directory, descriptors, &handles,
-                                              &raw)
-               : rocksdb::DB::Open(db_options, options.directory, descriptors, &handles, &raw);
+    return read_only ? rocksdb::DB::OpenForReadOnly(db_options, directory, families, &handles, &raw)
+                     : rocksdb::DB::Open(db_options, directory, families, &handles, &raw);
   };
   rocksdb::Status opened = open();
-  const bool log_damaged = opened.IsCorruption();
-  if (log_damaged) {
+  log_damaged_ = opened.IsCorruption();
+  if (log_damaged_) {
     // Perhaps it is only the log, and only from some record on. RocksDB's log line says what it
     // drops.
     db_options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     opened = open();
   }
-  if (!opened.ok()) return OpenFault(opened, options.directory);
-
-  std::unique_ptr<Database> out(new Database(options, resources));
-  out->db_.reset(raw);
-  out->log_damaged_ = log_damaged;
+  if (!opened.ok()) return opened;
+  db_.reset(raw);
+  is_writable_ = !read_only;
   for (size_t i = 0; i < handles.size(); ++i) {
     auto family = std::make_shared<const Family>(*raw, handles[i]);
-    if (names[i] == rocksdb::kDefaultColumnFamilyName) {
-      out->default_ = std::move(family);
-    } else if (names[i] == kRawFamily) {
-      out->raw_ = std::move(family);
+    if (families[i].name == rocksdb::kDefaultColumnFamilyName) {
+      default_ = std::move(family);
+    } else if (families[i].name == kRawFamily) {
+      raw_ = std::move(family);
     } else {
-      out->buckets_.emplace(*BucketId::Parse(names[i]), std::move(family));
+      buckets_.emplace(*BucketId::Parse(families[i].name), std::move(family));
     }
   }
-  if (!read_only) out->Guard();
-  return out;
+  return opened;
+}
+
+rocksdb::Status Database::ProbeOwn() {
+  for (const Family* family : {default_.get(), raw_.get()}) {
+    rocksdb::ReadOptions options;
+    options.fill_cache = false;
+    const std::unique_ptr<rocksdb::Iterator> iterator(db_->NewIterator(options, family->handle()));
+    for (iterator->SeekToFirst(); iterator->Valid();) iterator->Next();
+    if (!iterator->status().ok()) return iterator->status();
+  }
+  return rocksdb::Status::OK();
+}
+
+rocksdb::Status Database::Probe() {
+  if (rocksdb::Status own = ProbeOwn(); !own.ok()) return own;
+  for (const auto& [id, family] : buckets_) {
+    // Opens every table, but those of deeper levels.
+    const std::unique_ptr<rocksdb::Iterator> iterator(
+        db_->NewIterator(rocksdb::ReadOptions(), family->handle()));
+    iterator->SeekToFirst();
+    if (!iterator->status().ok()) return iterator->status();
+  }
+  return rocksdb::Status::OK();
 }
 
 void Database::Guard() {
@@ -231,6 +292,14 @@ void Database::Guard() {
   // The guard of before stays, which says less.
   if (!guarded.ok()) LOG(WARNING) << "store: " << guarded;
 }
+
+void Database::GuardLog() {
+  log_guard_.Write(
+      {.sequence = db_->GetLatestSequenceNumber(), .time_ns = absl::ToUnixNanos(absl::Now())});
+}
+
+Database::Database(const RocksStoreOptions& options, const DatabaseResources& resources)
+    : options_(options), resources_(resources), log_guard_(*resources.env, options.directory) {}
 
 Database::~Database() {
   buckets_.clear();

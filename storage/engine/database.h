@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,14 +12,18 @@
 #include "absl/status/statusor.h"
 #include "storage/engine/bucket_id.h"
 #include "storage/engine/families.h"
+#include "storage/engine/log_guard.h"
 #include "storage/rocks_store_options.h"
 
 namespace rocksdb {
 class Cache;
+struct ColumnFamilyDescriptor;
 class DB;
+struct DBOptions;
 class Env;
 class EventListener;
 class Statistics;
+class Status;
 class WriteBufferManager;
 }  // namespace rocksdb
 
@@ -43,7 +48,8 @@ struct DatabaseResources {
 // Threads: as RocksDB: safe from any, but nothing may be in use when it goes.
 class Database {
  public:
-  // Errors as OpenRocksStore's. `read_only` opens what is there without writing to it.
+  // Errors as OpenRocksStore's. `read_only` opens what is there without writing to it. Damaged
+  // tables of buckets are set aside first: see damaged_tables.h.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const RocksStoreOptions& options,
                                                         const DatabaseResources& resources,
                                                         bool read_only);
@@ -59,25 +65,45 @@ class Database {
   // True when what was written last could not be read from the log.
   bool log_damaged() const { return log_damaged_; }
 
+  bool is_writable() const { return is_writable_; }
+  // Why it could only be opened for reading; empty: it was opened as it should be.
+  const std::string& read_only_cause() const { return read_only_cause_; }
+
+  // What the log held once and does not any more: see log_guard.h.
+  const std::optional<LogGuard::Mark>& lost_log() const { return lost_log_; }
+
   // Notes what the manifest holds by now, so that the loss of it is found: see manifest_guard.h.
   void Guard();
+  // Notes that everything written so far is durable. One at a time, and not beside a write.
+  void GuardLog();
 
   absl::StatusOr<std::shared_ptr<const Family>> CreateBucket(const BucketId& id);
   // Forgets the bucket; its files go when nobody reads them any more.
   absl::Status DropBucket(const BucketId& id, const Family& family);
 
  private:
-  Database(const RocksStoreOptions& options, const DatabaseResources& resources)
-      : options_(options), resources_(resources) {}
+  Database(const RocksStoreOptions& options, const DatabaseResources& resources);
+
+  using Families = std::vector<rocksdb::ColumnFamilyDescriptor>;
+  rocksdb::Status Use(rocksdb::DBOptions db_options, const Families& families, bool read_only);
+  // Reads a little of everything, so that a table that cannot be opened is found.
+  rocksdb::Status Probe();
+  // Reads the default family and raw, which RocksDB compacts by itself: where it cannot, writing
+  // would stop again and again.
+  rocksdb::Status ProbeOwn();
 
   const RocksStoreOptions& options_;
   const DatabaseResources& resources_;
   std::unique_ptr<rocksdb::DB> db_;
   bool log_damaged_ = false;
+  bool is_writable_ = false;
+  std::string read_only_cause_;
   std::shared_ptr<const Family> default_;
   std::shared_ptr<const Family> raw_;
   std::map<BucketId, std::shared_ptr<const Family>> buckets_;
   std::string guarded_;
+  LogGuard log_guard_;
+  std::optional<LogGuard::Mark> lost_log_;
 };
 
 }  // namespace kindling::storage

@@ -12,6 +12,7 @@
 #include "storage/blocks/raw_batch.h"
 #include "storage/engine/block_header.h"
 #include "storage/engine/rocks_status.h"
+#include "storage/engine/sequences.h"
 #include "storage/keys.h"
 
 namespace kindling::storage {
@@ -25,22 +26,33 @@ std::unique_ptr<rocksdb::Iterator> NewIterator(Database& database, const Family&
 
 // What is damaged is left out. What could not be read for another reason may be read the next time,
 // and must not be written over.
-void NoteFault(const rocksdb::Status& status, const std::string& what, Directory& out) {
+void NoteFault(const rocksdb::Status& status, Fault fault, Directory& out) {
   if (status.ok()) return;
-  out.view.faults.push_back(absl::StrFormat("%s: %s", what, status.ToString()));
-  if (status.IsCorruption() || !out.unreadable.ok()) return;
-  out.unreadable = FromRocks(status, "read the store");
+  const absl::Status read = FromRocks(status, "read the store");
+  fault.what += ": " + std::string(read.message());
+  out.view.faults.push_back(std::move(fault));
+  // A table may be missing where the database could only be opened for reading.
+  if (status.IsCorruption() || status.IsPathNotFound() || !out.unreadable.ok()) return;
+  out.unreadable = read;
+}
+
+Fault FaultIn(const BucketId& bucket, std::string_view what) {
+  return {
+      .what = absl::StrFormat("%s %s from %s", what, Name(bucket.tier), TimeText(bucket.start_ns)),
+      .tier = bucket.tier,
+      .start_ns = bucket.start_ns,
+      .end_ns = bucket.end_ns()};
 }
 
 // A block whose summary cannot be read may still have a sound body.
 std::shared_ptr<const Block> MakeBlock(const BlockKey& key, const BucketId& bucket,
-                                       std::string_view value, std::vector<std::string>& faults) {
+                                       std::string_view value, std::vector<Fault>& faults) {
   auto block = std::make_shared<Block>();
   block->key = key;
   std::string_view summary;
   const std::optional<BlockHeader> header = ParseSummary(value, &summary);
   if (!header) {
-    faults.push_back(absl::StrFormat("the summary of a block in %s", bucket.FamilyName()));
+    faults.push_back(FaultIn(bucket, "the summary of a block of"));
     block->first_ns = bucket.start_ns;
     block->last_ns = bucket.end_ns() - 1;
     block->has_filter = true;
@@ -68,7 +80,8 @@ void LoadBlocks(Database& database, Bucket& bucket, Directory& out) {
   for (int skips = 0; skips < kMaxSkips;) {
     iterator->Seek(from);
     if (!iterator->status().ok()) {
-      NoteFault(iterator->status(), absl::StrFormat("a part of %s", bucket.id.FamilyName()), out);
+      NoteFault(iterator->status(), FaultIn(bucket.id, "a part of"), out);
+      bucket.damaged = true;
       if (!last) return;
       // The database cannot read on from here: try further on, further away each time.
       BlockKey next = *last;
@@ -79,8 +92,7 @@ void LoadBlocks(Database& database, Bucket& bucket, Directory& out) {
     if (!iterator->Valid() || !iterator->key().starts_with(prefix)) return;
     const std::optional<BlockKey> key = BlockKey::Parse(iterator->key().ToStringView());
     if (!key) {
-      out.view.faults.push_back(
-          absl::StrFormat("a block with an unreadable key in %s", bucket.id.FamilyName()));
+      out.view.faults.push_back(FaultIn(bucket.id, "a block with an unreadable key of"));
       from = iterator->key().ToString() + '\0';
       continue;
     }
@@ -100,15 +112,16 @@ void LoadBlocks(Database& database, Bucket& bucket, Directory& out) {
   }
 }
 
-void LoadNumbers(Database& database, const Family& family, Directory& out) {
-  const auto iterator = NewIterator(database, family);
+void LoadNumbers(Database& database, Bucket& bucket, Directory& out) {
+  const auto iterator = NewIterator(database, *bucket.family);
   const std::string prefix(1, static_cast<char>(Table::kChunks));
   for (iterator->Seek(prefix); iterator->Valid() && iterator->key().starts_with(prefix);
        iterator->Next()) {
     const auto key = ChunkKey::Parse(iterator->key().ToStringView());
     if (key) out.next_number = std::max(out.next_number, key->number + 1);
   }
-  NoteFault(iterator->status(), "chunks", out);
+  if (!iterator->status().ok()) bucket.damaged = true;
+  NoteFault(iterator->status(), FaultIn(bucket.id, "chunks of"), out);
 }
 
 void LoadRawBatches(Database& database, Directory& out) {
@@ -120,8 +133,8 @@ void LoadRawBatches(Database& database, Directory& out) {
     out.next_arrival = std::max(out.next_arrival, key->arrival + 1);
     absl::StatusOr<model::Batch> batch = DecodeRawBatch(iterator->value().ToStringView());
     if (!batch.ok()) {
-      out.view.faults.push_back("a batch that was not sealed yet: " +
-                                std::string(batch.status().message()));
+      out.view.faults.push_back(
+          {"a batch that was not sealed yet: " + std::string(batch.status().message())});
       continue;
     }
     out.view.unsealed.push_back({.arrival = key->arrival,
@@ -129,7 +142,7 @@ void LoadRawBatches(Database& database, Directory& out) {
                                  .arrived_ns = now_ns,
                                  .batch = std::make_shared<const model::Batch>(*std::move(batch))});
   }
-  NoteFault(iterator->status(), "batches that were not sealed yet", out);
+  NoteFault(iterator->status(), {"batches that were not sealed yet"}, out);
 }
 
 void LoadDictionaries(Database& database, Directory& out) {
@@ -141,13 +154,41 @@ void LoadDictionaries(Database& database, Directory& out) {
        iterator->Next()) {
     const auto key = DictionaryKey::Parse(iterator->key().ToStringView());
     if (!key || !dictionaries->Add(key->number, iterator->value().ToStringView()).ok()) {
-      out.view.faults.push_back("a dictionary");
+      out.view.faults.push_back({"a dictionary"});
       continue;
     }
     dictionaries->Use(key->number);
   }
-  NoteFault(iterator->status(), "dictionaries", out);
+  NoteFault(iterator->status(), {"dictionaries"}, out);
   out.view.dictionaries = std::move(dictionaries);
+}
+
+// Records are sent a little after their time.
+constexpr int64_t kSendingNs = int64_t{60} * 1'000'000'000;
+
+// What was acknowledged and has gone from the end of the log.
+absl::Status NoteLostLog(Database& database, Directory& out) {
+  if (!database.lost_log()) return absl::OkStatus();
+  const int64_t until_ns = database.lost_log()->time_ns;
+  const int64_t from_ns = LastWrittenNs(database.db());
+  Fault fault{
+      .what = absl::StrFormat("the end of its log: what was acknowledged until %s is missing",
+                              TimeText(until_ns)),
+      .end_ns = until_ns};
+  if (from_ns != 0) {
+    const double seconds = static_cast<double>(std::max<int64_t>(until_ns - from_ns, 0)) / 1e9;
+    fault.what = absl::StrFormat(
+        "the end of its log: records that were acknowledged in the %.1f s before %s are missing",
+        seconds, TimeText(until_ns));
+    fault.start_ns = std::min(from_ns, until_ns) - kSendingNs;
+  }
+  if (!database.is_writable()) {
+    out.view.faults.push_back(std::move(fault));
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(AddNotes(*database.db().GetEnv(), database.db().GetName(), {fault}));
+  database.GuardLog();
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -156,16 +197,20 @@ absl::StatusOr<Directory> LoadDirectory(Database& database) {
   Directory out;
   out.view.dropped_before_ns.fill(INT64_MIN);
   if (database.log_damaged()) {
-    out.view.faults.push_back("the end of its log: what was stored last may be missing");
+    out.view.faults.push_back({"the end of its log: what was stored last may be missing"});
   }
   for (const Tier tier : kTiers) {
     std::string value;
     const rocksdb::Status read = database.db().Get(
         rocksdb::ReadOptions(), MetaKey{DroppedBeforeName(tier)}.Encode(), &value);
     if (read.IsNotFound()) continue;
-    RETURN_IF_ERROR(FromRocks(read, "read the store"));
+    NoteFault(read, {"up to when records were dropped"}, out);
     const std::optional<int64_t> time_ns = ParseTime(value);
     if (time_ns) out.view.dropped_before_ns[static_cast<size_t>(tier)] = *time_ns;
+  }
+  RETURN_IF_ERROR(NoteLostLog(database, out));
+  for (Fault& note : ReadNotes(*database.db().GetEnv(), database.db().GetName())) {
+    if (!out.view.IsPast(note)) out.view.faults.push_back(std::move(note));
   }
   LoadDictionaries(database, out);
   for (const auto& [id, family] : database.buckets()) {
@@ -174,11 +219,18 @@ absl::StatusOr<Directory> LoadDirectory(Database& database) {
     bucket->family = family;
     bucket->written_ns = absl::GetCurrentTimeNanos();
     LoadBlocks(database, *bucket, out);
-    if (id.tier == Tier::kSpans) LoadNumbers(database, *family, out);
+    if (id.tier == Tier::kSpans) LoadNumbers(database, *bucket, out);
     out.view.buckets.push_back(std::move(bucket));
   }
   LoadRawBatches(database, out);
   RETURN_IF_ERROR(out.unreadable);
+  if (!out.view.faults.empty()) {
+    // What was not found has numbers too, which must not be given again: no counter is as far as
+    // the milliseconds of the day.
+    const auto beyond = static_cast<uint64_t>(absl::GetCurrentTimeNanos() / 1'000'000);
+    out.next_number = std::max(out.next_number, beyond);
+    out.next_arrival = std::max(out.next_arrival, beyond);
+  }
   return out;
 }
 

@@ -8,9 +8,6 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
-#include <charconv>
-#include <filesystem>
-#include <random>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -22,7 +19,7 @@
 #include "storage/blocks/raw_batch.h"
 #include "storage/blocks/span_block.h"
 #include "storage/engine/block_reader.h"
-#include "storage/engine/directory.h"
+#include "storage/engine/faults.h"
 #include "storage/engine/retention.h"
 #include "storage/engine/rocks_status.h"
 #include "storage/engine/room.h"
@@ -36,27 +33,6 @@ constexpr size_t kMaxAddressRows = 200'000;
 constexpr int64_t kFutureNs = RocksStoreOptions::kDayNs;
 // How long an append waits for the sealer before it is refused.
 constexpr absl::Duration kPatience = absl::Seconds(10);
-// A file of this name in the store's directory says that it is a copy: it gets an id of its own.
-constexpr char kRestoredMarker[] = "restored";
-
-std::string RandomId() {
-  std::random_device random;
-  std::string id;
-  for (int i = 0; i < 4; ++i) id += absl::StrFormat("%08x", random());
-  return id;
-}
-
-uint64_t OtherRows(const model::Batch& batch) {
-  return batch.edges.size() + batch.points.size() + batch.processes.size() + batch.losses.size() +
-         batch.chunks.size() + batch.contents.size();
-}
-
-// Memory that a batch takes until it is sealed, roughly.
-uint64_t MemoryBytes(const model::Batch& batch, uint64_t stored_bytes) {
-  return batch.spans.size() * sizeof(model::Span) + batch.edges.size() * sizeof(model::EdgeStats) +
-         batch.points.size() * sizeof(model::MetricPoint) + 2 * stored_bytes;
-}
-
 void NoteChanges(const model::Batch& batch, ChangeLog& changes) {
   int64_t first_ns = INT64_MAX;
   int64_t last_ns = INT64_MIN;
@@ -119,116 +95,14 @@ const TierOptions& Engine::TierOf(Tier tier) const {
   return options_.spans;
 }
 
-absl::Status Engine::Open() {
-  absl::MutexLock append_lock(&append_mu_);
-  absl::MutexLock lock(&db_mu_);
-  ASSIGN_OR_RETURN(database_, Database::Open(options_, resources_, /*read_only=*/false));
-  RETURN_IF_ERROR(Initialise());
-  return Load();
-}
-
-absl::Status Engine::Initialise() {
-  rocksdb::DB& db = database_->db();
-  std::string format;
-  const rocksdb::Status read = db.Get(rocksdb::ReadOptions(), MetaKey{"format"}.Encode(), &format);
-  rocksdb::WriteBatch write;
-  const std::filesystem::path marker = std::filesystem::path(options_.directory) / kRestoredMarker;
-  std::error_code error;
-  if (read.IsNotFound()) {
-    const std::unique_ptr<rocksdb::Iterator> iterator(db.NewIterator(rocksdb::ReadOptions()));
-    iterator->SeekToFirst();
-    if (iterator->Valid()) {
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "%s holds another program's database: set another data_directory", options_.directory));
-    }
-    id_ = RandomId();
-    write.Put(MetaKey{"format"}.Encode(), absl::StrFormat("%d", kFormat));
-    write.Put(MetaKey{"store_id"}.Encode(), id_);
-  } else {
-    if (!read.ok()) return OpenFault(read, options_.directory);
-    int number = 0;
-    const auto parsed = std::from_chars(format.data(), format.data() + format.size(), number);
-    if (parsed.ec != std::errc() || number < 1) {
-      return OpenFault(rocksdb::Status::Corruption("unreadable format number"), options_.directory);
-    }
-    if (number < kFormat) {
-      return absl::FailedPreconditionError(absl::StrFormat(
-          "store %s has format %d, of a version before the first release, which is no longer read: "
-          "move it away to begin an empty one",
-          options_.directory, number));
-    }
-    if (number > kFormat) {
-      return absl::FailedPreconditionError(
-          absl::StrFormat("store %s has format %d and this program reads format %d: run the newer "
-                          "kindling-controller that wrote it, or set another data_directory",
-                          options_.directory, number, kFormat));
-    }
-    const rocksdb::Status id = db.Get(rocksdb::ReadOptions(), MetaKey{"store_id"}.Encode(), &id_);
-    if (!id.ok()) return OpenFault(id, options_.directory);
-    if (!std::filesystem::exists(marker, error)) return absl::OkStatus();
-    id_ = RandomId();
-    write.Put(MetaKey{"store_id"}.Encode(), id_);
-  }
-  RETURN_IF_ERROR(Write(write, /*sync=*/true));
-  std::filesystem::remove(marker, error);
-  return absl::OkStatus();
-}
-
-absl::Status Engine::Load() {
-  ASSIGN_OR_RETURN(Directory directory, LoadDirectory(*database_));
-  for (const std::string& fault : directory.view.faults) {
-    LOG(ERROR) << "store: cannot read " << fault;
-  }
-  DropLeftOver(directory.view);
-  next_number_ = std::max<uint64_t>(next_number_, directory.next_number);
-  next_arrival_ = std::max(next_arrival_, directory.next_arrival);
-  LoadAddresses();
-  TakeSnapshot(directory.view);
-  absl::MutexLock lock(&view_mu_);
-  unsealed_bytes_ = unsealed_spans_ = unsealed_rows_ = 0;
-  for (const UnsealedBatch& unsealed : directory.view.unsealed) {
-    unsealed_bytes_ += MemoryBytes(*unsealed.batch, unsealed.bytes);
-    unsealed_spans_ += unsealed.batch->spans.size();
-    unsealed_rows_ += OtherRows(*unsealed.batch);
-  }
-  view_ = std::make_shared<const View>(std::move(directory.view));
-  changes_.NoteAll();
-  return absl::OkStatus();
-}
-
-void Engine::DropLeftOver(View& view) {
-  Database& database = *database_;
-  std::erase_if(view.buckets, [&](const auto& bucket) {
-    const auto tier = static_cast<size_t>(bucket->id.tier);
-    if (bucket->id.end_ns() > view.dropped_before_ns[tier]) return false;
-    const absl::Status status = database.DropBucket(bucket->id, *bucket->family);
-    // It stays hidden; the next start tries again.
-    if (!status.ok()) LOG(WARNING) << "store: " << status;
-    return true;
-  });
-}
-
-void Engine::LoadAddresses() {
-  latest_.Clear();
-  const std::string prefix(1, static_cast<char>(Table::kAddresses));
-  const std::unique_ptr<rocksdb::Iterator> iterator(
-      database_->db().NewIterator(rocksdb::ReadOptions()));
-  for (iterator->Seek(prefix); iterator->Valid() && iterator->key().starts_with(prefix);
-       iterator->Next()) {
-    const std::optional<AddressKey> key = AddressKey::Parse(iterator->key().ToStringView());
-    if (key) {
-      latest_.Remember(iterator->key().ToString(), iterator->value().ToStringView(), key->first_ns);
-    }
-  }
-  // What cannot be read is reported by scans; here it only means that a row is written once more.
-}
-
 absl::Status Engine::Write(rocksdb::WriteBatch& write, bool sync) {
   absl::MutexLock lock(&write_mu_);
   rocksdb::WriteOptions options;
   options.sync = sync;
   rocksdb::DB& db = database_->db();
-  return Written([&] { return db.Write(options, &write); });
+  RETURN_IF_ERROR(Written([&] { return db.Write(options, &write); }));
+  if (sync) database_->GuardLog();
+  return absl::OkStatus();
 }
 
 template <typename Operation>
@@ -245,36 +119,6 @@ absl::Status Engine::Written(Operation operation) {
 bool Engine::WriteFailed() const {
   absl::MutexLock lock(&write_mu_);
   return write_failed_;
-}
-
-absl::Status Engine::Recover() {
-  if (!WriteFailed()) return absl::OkStatus();
-  // Opening writes a little: not before there is room for it.
-  RETURN_IF_ERROR(TryWriting(options_.directory));
-  absl::MutexLock lock(&db_mu_);
-  {
-    absl::MutexLock view_lock(&view_mu_);
-    view_.reset();
-  }
-  database_.reset();
-  absl::StatusOr<std::unique_ptr<Database>> opened =
-      Database::Open(options_, resources_, /*read_only=*/false);
-  const bool writable = opened.ok();
-  if (!writable) {
-    LOG(ERROR) << "store: " << opened.status();
-    opened = Database::Open(options_, resources_, /*read_only=*/true);
-  }
-  // What was readable a moment ago no longer is: only a new start can tell the reason.
-  CHECK(opened.ok()) << opened.status();
-  database_ = *std::move(opened);
-  const absl::Status loaded = Load();
-  CHECK(loaded.ok()) << loaded;
-  if (!writable) return absl::ResourceExhaustedError("the store can be read only");
-  absl::MutexLock write_lock(&write_mu_);
-  write_failed_ = false;
-  LOG(INFO) << "store: writing goes on";
-  Point("open:after_recover");
-  return absl::OkStatus();
 }
 
 std::string Engine::stopped() const {
@@ -301,6 +145,11 @@ void Engine::TakeSnapshot(View& view) {
   view.snapshot = std::shared_ptr<const rocksdb::Snapshot>(
       db->GetSnapshot(),
       [db](const rocksdb::Snapshot* snapshot) { db->ReleaseSnapshot(snapshot); });
+}
+
+absl::Status Engine::Usable() const {
+  if (database_ != nullptr) return absl::OkStatus();
+  return absl::UnavailableError(unreadable_);
 }
 
 absl::Status Engine::WaitForRoom() {
@@ -355,9 +204,9 @@ absl::Status Engine::Append(const std::vector<Store::BatchPtr>& batches) {
 
   ChangeView([&](View& view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(view_mu_) {
     for (const UnsealedBatch& unsealed : added) {
-      unsealed_bytes_ += MemoryBytes(*unsealed.batch, unsealed.bytes);
+      unsealed_bytes_ += unsealed.memory_bytes();
       unsealed_spans_ += unsealed.batch->spans.size();
-      unsealed_rows_ += OtherRows(*unsealed.batch);
+      unsealed_rows_ += unsealed.other_rows();
       view.unsealed.push_back(unsealed);
     }
   });
@@ -380,6 +229,7 @@ absl::StatusOr<bool> Engine::SealSome(int64_t before_ns) {
   }
   absl::MutexLock seal_lock(&seal_mu_);
   absl::ReaderMutexLock db_lock(&db_mu_);
+  RETURN_IF_ERROR(Usable());
   // Where memory is short blocks are as small as need be.
   if (unsealed_memory_bytes() >= unsealed_limit_bytes_ / 2) before_ns = INT64_MAX;
   const std::shared_ptr<const View> from = view();
@@ -392,7 +242,7 @@ absl::StatusOr<bool> Engine::SealSome(int64_t before_ns) {
     const bool is_old = unsealed.arrived_ns < before_ns;
     const bool has_spans = !unsealed.batch->spans.empty();
     (has_spans ? spans : others) +=
-        has_spans ? unsealed.batch->spans.size() : OtherRows(*unsealed.batch);
+        has_spans ? unsealed.batch->spans.size() : unsealed.other_rows();
     (has_spans ? old_spans : old_others) |= is_old;
   }
   const bool seal_spans = old_spans || spans >= kSpanBlockRows;
@@ -406,7 +256,7 @@ absl::StatusOr<bool> Engine::SealSome(int64_t before_ns) {
     uint64_t& rows = has_spans ? span_rows : other_rows;
     const uint64_t most = 4 * (has_spans ? kSpanBlockRows : kEdgeBlockRows);
     if (!(has_spans ? seal_spans : seal_others) || rows >= most) continue;
-    rows += has_spans ? unsealed.batch->spans.size() : OtherRows(*unsealed.batch);
+    rows += has_spans ? unsealed.batch->spans.size() : unsealed.other_rows();
     batches.push_back(unsealed);
   }
   if (batches.empty()) return false;
@@ -464,7 +314,7 @@ absl::StatusOr<std::shared_ptr<const Bucket>> Engine::BucketFor(const View& view
         bucket->id.length_ns != id.length_ns) {
       continue;
     }
-    if (bucket->bytes < part_bytes_) return bucket;
+    if (bucket->bytes < part_bytes_ && !bucket->damaged) return bucket;
     id.part = std::max(id.part, bucket->id.part + 1);
   }
   auto bucket = std::make_shared<Bucket>();
@@ -523,9 +373,9 @@ absl::Status Engine::CommitSeal(const std::vector<UnsealedBatch>& batches, Bucke
           std::binary_search(batches.begin(), batches.end(), unsealed,
                              [](const auto& a, const auto& b) { return a.arrival < b.arrival; });
       if (sealed) {
-        unsealed_bytes_ -= MemoryBytes(*unsealed.batch, unsealed.bytes);
+        unsealed_bytes_ -= unsealed.memory_bytes();
         unsealed_spans_ -= unsealed.batch->spans.size();
-        unsealed_rows_ -= OtherRows(*unsealed.batch);
+        unsealed_rows_ -= unsealed.other_rows();
       }
       return sealed;
     });
@@ -535,8 +385,10 @@ absl::Status Engine::CommitSeal(const std::vector<UnsealedBatch>& batches, Bucke
 }
 
 absl::StatusOr<bool> Engine::MergeSome(int64_t quiet_before_ns) {
+  if (WriteFailed()) return false;
   absl::MutexLock merge_lock(&merge_mu_);
   absl::ReaderMutexLock db_lock(&db_mu_);
+  RETURN_IF_ERROR(Usable());
   const std::shared_ptr<const View> from = view();
   const std::optional<Merge> merge = ChooseMerge(*from, quiet_before_ns);
   if (!merge) return false;
@@ -599,10 +451,12 @@ absl::Status Engine::CommitMerge(const Merge& merge, MergeWrite write) {
 absl::StatusOr<bool> Engine::TidySome() {
   constexpr uint64_t kLeastBytes = 1 << 20;
   absl::ReaderMutexLock db_lock(&db_mu_);
+  RETURN_IF_ERROR(Usable());
   const std::shared_ptr<const View> from = view();
   std::shared_ptr<const Bucket> most;
   for (const auto& bucket : from->buckets) {
     if (bucket->dead_bytes < std::max(kLeastBytes, bucket->bytes / 2)) continue;
+    if (bucket->damaged) continue;
     if (most == nullptr || bucket->dead_bytes > most->dead_bytes) most = bucket;
   }
   if (most == nullptr) return false;
@@ -614,7 +468,7 @@ absl::StatusOr<bool> Engine::TidySome() {
       bucket = std::move(next);
     }
   });
-  RETURN_IF_ERROR(CompactFamily(*most->family));
+  RETURN_IF_ERROR(CompactBucket(*most));
   return true;
 }
 
@@ -629,15 +483,34 @@ absl::Status Engine::CompactFamily(const Family& family) {
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
-  return FromRocks(database_->db().CompactRange(options, family.handle(), nullptr, nullptr),
-                   "compact");
+  absl::Status status = FromRocks(
+      database_->db().CompactRange(options, family.handle(), nullptr, nullptr), "compact");
+  // RocksDB takes no more writes then, until it is opened anew.
+  if (absl::IsDataLoss(status)) StopWriting(status);
+  return status;
+}
+
+absl::Status Engine::CompactBucket(const Bucket& bucket) {
+  {
+    absl::MutexLock lock(&view_mu_);
+    if (untidy_.contains(bucket.id)) return absl::OkStatus();
+  }
+  absl::Status status = CompactFamily(*bucket.family);
+  if (absl::IsDataLoss(status)) {
+    absl::MutexLock lock(&view_mu_);
+    untidy_.insert(bucket.id);
+  }
+  return status;
 }
 
 absl::Status Engine::CompactAll() {
   absl::ReaderMutexLock db_lock(&db_mu_);
+  RETURN_IF_ERROR(Usable());
   const std::shared_ptr<const View> from = view();
   RETURN_IF_ERROR(CompactFamily(database_->raw()));
-  for (const auto& bucket : from->buckets) RETURN_IF_ERROR(CompactFamily(*bucket->family));
+  for (const auto& bucket : from->buckets) {
+    if (!bucket->damaged) RETURN_IF_ERROR(CompactBucket(*bucket));
+  }
   ChangeView([&](View& view) {
     for (auto& bucket : view.buckets) {
       if (bucket->dead_bytes == 0) continue;
@@ -661,6 +534,7 @@ absl::Status Engine::FlushFamilies() {
 
 void Engine::Flush() {
   absl::ReaderMutexLock db_lock(&db_mu_);
+  if (!Usable().ok() || WriteFailed()) return;
   const absl::Status status = FlushFamilies();
   if (!status.ok()) LOG(WARNING) << "store: " << status << "; the log still has it";
   database_->Guard();
@@ -668,6 +542,7 @@ void Engine::Flush() {
 
 absl::Status Engine::Checkpoint(const std::string& directory) {
   absl::ReaderMutexLock db_lock(&db_mu_);
+  RETURN_IF_ERROR(Usable());
   rocksdb::Checkpoint* raw = nullptr;
   RETURN_IF_ERROR(
       FromRocks(rocksdb::Checkpoint::Create(&database_->db(), &raw), "back up the store"));
@@ -792,6 +667,7 @@ void Engine::WakeUp() {
 Engine::Reading::Reading(Engine& engine) : engine_(engine) {
   engine_.db_mu_.ReaderLock();
   view_ = engine_.view();
+  status_ = engine_.Usable();
 }
 
 Engine::Reading::~Reading() {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,8 @@ namespace kindling::storage {
 // Threads: safe from any. One append at a time; one seal, merge or retention at a time commits, and
 //          appends go on beside it.
 // Failure: after a failed write nothing is written until Recover has opened the database anew.
+// While
+//          it cannot be opened even for reading, everything is UNAVAILABLE.
 class Engine {
  public:
   // Of the key space and the values as a whole. 1 was the first store's, which is not read.
@@ -62,18 +65,21 @@ class Engine {
   absl::Status CompactAll();
   absl::Status Checkpoint(const std::string& directory);
 
-  // The database and a view of it, held in place while this lives.
+  // The database and a view of it, held in place while this lives. Neither may be used unless
+  // status() is OK: the database cannot be read, or not now.
   class Reading {
    public:
     explicit Reading(Engine& engine) ABSL_NO_THREAD_SAFETY_ANALYSIS;
     ~Reading() ABSL_NO_THREAD_SAFETY_ANALYSIS;
     Reading(const Reading&) = delete;
     Reading& operator=(const Reading&) = delete;
+    const absl::Status& status() const { return status_; }
     rocksdb::DB& db() const;
     const View& view() const { return *view_; }
 
    private:
     Engine& engine_;
+    absl::Status status_;
     std::shared_ptr<const View> view_;
   };
 
@@ -95,14 +101,21 @@ class Engine {
   void WakeUp();
 
  private:
+  // OK while there is a database.
+  absl::Status Usable() const ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   absl::Status Initialise() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_, db_mu_);
   // Takes over what the database holds.
   absl::Status Load() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_, db_mu_);
   // Drops the buckets whose end was written down as dropped, but no more.
   void DropLeftOver(View& view) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   void LoadAddresses() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
-  // Makes writing possible again after a failure; RESOURCE_EXHAUSTED as long as there is no room.
+  // Makes writing possible again after a failure. As long as that fails the database is open for
+  // reading, or not at all, and it is tried again after a while.
   absl::Status Recover() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_) ABSL_LOCKS_EXCLUDED(db_mu_);
+  absl::Status Reopen() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_) ABSL_LOCKS_EXCLUDED(db_mu_);
+  absl::Status OpenAndLoad(bool read_only) ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_, db_mu_);
+  // Forbids all writes, with the reason.
+  void StopWriting(const absl::Status& cause) ABSL_LOCKS_EXCLUDED(write_mu_);
   // The only way to write. The failure of one write forbids all others.
   absl::Status Write(rocksdb::WriteBatch& write, bool sync) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   // Runs what writes to the disk unless an earlier one failed; notes a failure.
@@ -110,6 +123,8 @@ class Engine {
   absl::Status Written(Operation operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_)
       ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   absl::Status CompactFamily(const Family& family) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  // Once, when it turns out that the bucket is damaged.
+  absl::Status CompactBucket(const Bucket& bucket) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   absl::Status WaitForRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_);
 
   std::shared_ptr<const View> view() const;
@@ -158,7 +173,11 @@ class Engine {
   mutable absl::Mutex write_mu_;  // one write at a time
   mutable absl::Mutex view_mu_;
 
-  std::unique_ptr<Database> database_ ABSL_GUARDED_BY(db_mu_);  // never null once open
+  std::unique_ptr<Database> database_ ABSL_GUARDED_BY(db_mu_);  // null: it cannot be opened
+  std::string unreadable_ ABSL_GUARDED_BY(db_mu_);              // why there is none
+  absl::Status reopened_ ABSL_GUARDED_BY(append_mu_);           // of the last attempt
+  int64_t reopen_pause_ns_ ABSL_GUARDED_BY(append_mu_) = 0;
+  int64_t reopen_after_ns_ ABSL_GUARDED_BY(append_mu_) = INT64_MIN;  // time of day
   LatestAddresses latest_ ABSL_GUARDED_BY(append_mu_);
   bool write_failed_ ABSL_GUARDED_BY(write_mu_) = false;
   std::string stopped_ ABSL_GUARDED_BY(write_mu_);
@@ -167,6 +186,7 @@ class Engine {
   uint64_t unsealed_spans_ ABSL_GUARDED_BY(view_mu_) = 0;
   uint64_t unsealed_rows_ ABSL_GUARDED_BY(view_mu_) = 0;  // of all other classes
   bool woken_ ABSL_GUARDED_BY(view_mu_) = false;
+  std::set<BucketId> untidy_ ABSL_GUARDED_BY(view_mu_);  // cannot be compacted
   std::atomic<uint64_t> next_number_{1};
   uint64_t next_arrival_ ABSL_GUARDED_BY(append_mu_) = 1;
   std::atomic<uint64_t> late_refused_{0};

@@ -50,7 +50,7 @@ class Verifier {
   Verifier(rocksdb::DB& db, const View& view) : db_(db), view_(view) {}
 
   VerifyReport Run() {
-    for (const std::string& fault : view_.faults) Fault("cannot read " + fault);
+    for (const storage::Fault& fault : view_.faults) Fault("cannot read " + fault.what);
     for (const auto& bucket : view_.buckets) {
       for (const auto& block : bucket->blocks) Check(*bucket, *block);
     }
@@ -194,6 +194,26 @@ BucketStatus StatusOf(const Bucket& bucket) {
           .bytes = bucket.bytes + bucket.dead_bytes};
 }
 
+void AddContents(const View& view, StoreStatus& out) {
+  out.oldest_ns = OldestRecord(view);
+  out.unsealed_batches = view.unsealed.size();
+  for (const UnsealedBatch& unsealed : view.unsealed) {
+    out.unsealed_bytes += unsealed.bytes;
+    if (out.oldest_unsealed_ns == 0 || unsealed.arrived_ns < out.oldest_unsealed_ns) {
+      out.oldest_unsealed_ns = unsealed.arrived_ns;
+    }
+  }
+  for (const auto& bucket : view.buckets) {
+    out.buckets.push_back(StatusOf(*bucket));
+    for (const auto& block : bucket->blocks) {
+      if (block->spans) out.memory_bytes += block->spans->memory_bytes();
+    }
+  }
+  for (const Fault& fault : view.faults) {
+    if (!view.IsPast(fault)) out.faults.push_back(fault.what);
+  }
+}
+
 }  // namespace
 
 int64_t OldestRecord(const View& view) {
@@ -218,7 +238,6 @@ int64_t OldestRecord(const View& view) {
 
 StoreStatus StatusOf(Engine& engine) {
   const Engine::Reading reading(engine);
-  const View& view = reading.view();
   const DatabaseResources& resources = engine.resources();
   StoreStatus out;
   out.id = engine.id();
@@ -227,14 +246,6 @@ StoreStatus StatusOf(Engine& engine) {
   out.bytes = DirectoryBytes(out.directory);
   out.max_bytes = engine.options().max_bytes;
   out.free_bytes = FreeBytes(out.directory);
-  out.oldest_ns = OldestRecord(view);
-  out.unsealed_batches = view.unsealed.size();
-  for (const UnsealedBatch& unsealed : view.unsealed) {
-    out.unsealed_bytes += unsealed.bytes;
-    if (out.oldest_unsealed_ns == 0 || unsealed.arrived_ns < out.oldest_unsealed_ns) {
-      out.oldest_unsealed_ns = unsealed.arrived_ns;
-    }
-  }
   out.late_refused = engine.late_refused();
   const auto ticker = [&](uint32_t which) { return resources.statistics->getTickerCount(which); };
   out.write_stalls = resources.write_stalls->load();
@@ -245,12 +256,7 @@ StoreStatus StatusOf(Engine& engine) {
                      engine.unsealed_memory_bytes();
   out.memory_limit_bytes = engine.options().memory_bytes;
   out.stopped = engine.stopped();
-  for (const auto& bucket : view.buckets) {
-    out.buckets.push_back(StatusOf(*bucket));
-    for (const auto& block : bucket->blocks) {
-      if (block->spans) out.memory_bytes += block->spans->memory_bytes();
-    }
-  }
+  if (reading.status().ok()) AddContents(reading.view(), out);
   return out;
 }
 

@@ -74,7 +74,7 @@ absl::Status Gather(rocksdb::DB& db, const View& view, const Merge& merge, Merge
 std::optional<Merge> ChooseMerge(const View& view, int64_t quiet_before_ns) {
   for (const auto& bucket : view.buckets) {
     const size_t enough = bucket->written_ns < quiet_before_ns ? 2 : kManyBlocks;
-    if (bucket->blocks.size() < enough) continue;
+    if (bucket->blocks.size() < enough || bucket->damaged) continue;
     std::map<std::pair<Space, BlockClass>, Merge> small;
     std::map<std::pair<Space, BlockClass>, uint64_t> rows;
     for (const auto& block : bucket->blocks) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "base/status_macros.h"
 #include "storage/align.h"
 #include "storage/blocks/edge_block.h"
 #include "storage/blocks/metric_block.h"
@@ -48,6 +49,7 @@ class BlockScan {
   // `read` gets the body of each block; it returns an error for what it cannot decode.
   template <typename Read>
   void Each(Tier tier, BlockClass block_class, int64_t start_ns, int64_t end_ns, Read read) {
+    damage.AddFaults(view_, tier, start_ns, end_ns);
     for (const auto& bucket : view_.buckets) {
       if (bucket->id.tier != tier || !bucket->id.Overlaps(start_ns, end_ns)) continue;
       for (const auto& block : bucket->blocks) {
@@ -64,6 +66,7 @@ class BlockScan {
 
   Damage damage;
   bool stopped = false;
+  absl::Status wanted;  // not OK: it has stopped for that
 
  private:
   rocksdb::DB& db_;
@@ -336,6 +339,7 @@ absl::StatusOr<ScanReport> QueryChunksIn(rocksdb::DB& db, const View& view,
                                          const Store::ChunkQuery& query,
                                          const std::function<bool(const model::Chunk&)>& visit) {
   Damage damage;
+  damage.AddFaults(view, Tier::kSpans, query.start_ns, query.end_ns);
   bool stopped = false;
   const Space space{query.tenant, query.cluster};
   const auto give = [&](const model::Chunk& chunk) {

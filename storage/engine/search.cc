@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "base/status_macros.h"
 #include "storage/blocks/span_block.h"
 #include "storage/engine/block_reader.h"
 #include "storage/engine/rocks_status.h"
@@ -107,7 +108,7 @@ bool Meets(const model::Span& span, const SpanSearch& search) {
 absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
                                          const SpanSearch& search, const SpanVisitor& visit) {
   Damage damage;
-  for (const std::string& fault : view.faults) damage.Add(fault);
+  damage.AddFaults(view, Tier::kSpans, search.start_ns, search.end_ns);
   const Space space{search.tenant, search.cluster};
   int64_t lowest_rank = SearchUnsealed(view, search, visit);
 
@@ -157,7 +158,7 @@ absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const 
   };
 
   Damage damage;
-  for (const std::string& fault : view.faults) damage.Add(fault);
+  damage.AddFaults(view, Tier::kSpans, INT64_MIN, INT64_MAX);
   for (const UnsealedBatch& unsealed : view.unsealed) {
     const model::Batch& batch = *unsealed.batch;
     if (batch.tenant != ids.tenant || batch.cluster != ids.cluster) continue;

@@ -3,6 +3,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "absl/time/clock.h"
@@ -79,6 +80,18 @@ absl::StatusOr<std::vector<Store::Durable>> ReadSequences(rocksdb::DB& db,
   }
   RETURN_IF_ERROR(FromRocks(iterator->status(), "read the sequences"));
   return out;
+}
+
+int64_t LastWrittenNs(rocksdb::DB& db) {
+  const std::string prefix(1, static_cast<char>(Table::kSequences));
+  const std::unique_ptr<rocksdb::Iterator> iterator(db.NewIterator(rocksdb::ReadOptions()));
+  int64_t last_ns = 0;
+  for (iterator->Seek(prefix); iterator->Valid() && iterator->key().starts_with(prefix);
+       iterator->Next()) {
+    const absl::StatusOr<Value> value = ParseValue(iterator->value().ToStringView());
+    if (value.ok()) last_ns = std::max(last_ns, value->written_ns);
+  }
+  return last_ns;
 }
 
 absl::Status DropOldSequences(rocksdb::DB& db, int64_t horizon_ns, rocksdb::WriteBatch& drop) {

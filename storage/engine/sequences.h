@@ -44,6 +44,9 @@ class NewSequences {
 absl::StatusOr<std::vector<Store::Durable>> ReadSequences(rocksdb::DB& db,
                                                           std::string_view agent_id);
 
+// When the last sequence was written that is there; 0: none.
+int64_t LastWrittenNs(rocksdb::DB& db);
+
 // Forgets runs whose latest record is before `horizon_ns`: whatever they send again is too old to
 // be kept. The latest run of each agent stays.
 absl::Status DropOldSequences(rocksdb::DB& db, int64_t horizon_ns, rocksdb::WriteBatch& drop);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +14,7 @@
 #include "storage/blocks/zstd_dictionaries.h"
 #include "storage/engine/bucket_id.h"
 #include "storage/engine/families.h"
+#include "storage/engine/faults.h"
 #include "storage/keys.h"
 
 namespace rocksdb {
@@ -47,6 +50,8 @@ struct Bucket {
   uint64_t rows = 0;
   uint64_t dead_bytes = 0;  // of blocks that merging has replaced and compaction not yet removed
   int64_t written_ns = 0;   // of the last write since the store was opened; monotonic
+  // Not all of it can be read: what is added may be lost behind that, and compaction would fail.
+  bool damaged = false;
 };
 
 // A batch that is durable as it came, and readable from here until it is sealed.
@@ -55,6 +60,18 @@ struct UnsealedBatch {
   uint64_t bytes = 0;      // as stored
   int64_t arrived_ns = 0;  // monotonic
   std::shared_ptr<const model::Batch> batch;
+
+  // Until it is sealed, roughly.
+  uint64_t memory_bytes() const {
+    return batch->spans.size() * sizeof(model::Span) +
+           batch->edges.size() * sizeof(model::EdgeStats) +
+           batch->points.size() * sizeof(model::MetricPoint) + 2 * bytes;
+  }
+  // All but spans.
+  uint64_t other_rows() const {
+    return batch->edges.size() + batch->points.size() + batch->processes.size() +
+           batch->losses.size() + batch->chunks.size() + batch->contents.size();
+  }
 };
 
 struct View {
@@ -66,10 +83,17 @@ struct View {
   std::array<int64_t, kTierCount> dropped_before_ns{};
   // Records later than this are refused: no clock is that far ahead.
   int64_t not_after_ns = INT64_MAX;
-  std::vector<std::string> faults;  // what could not be read when the store was opened
+  std::vector<Fault> faults;  // what could not be read when the store was opened
 
   bool Keeps(Tier tier, int64_t time_ns) const {
     return dropped_before_ns[static_cast<size_t>(tier)] <= time_ns && time_ns <= not_after_ns;
+  }
+  // True when nothing that the fault is of would still be kept.
+  bool IsPast(const Fault& fault) const {
+    return std::all_of(std::begin(kTiers), std::end(kTiers), [&](Tier tier) {
+      return (fault.tier && *fault.tier != tier) ||
+             fault.end_ns <= dropped_before_ns[static_cast<size_t>(tier)];
+    });
   }
 };
 

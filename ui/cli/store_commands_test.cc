@@ -16,6 +16,7 @@
 namespace kindling::ui {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 constexpr int64_t kSecond = 1'000'000'000;
@@ -134,11 +135,13 @@ TEST_F(StoreCommandsTest, Status) {
 
 TEST_F(StoreCommandsTest, WhyIngestHasStoppedAndWhatRuns) {
   service_.status.set_stopped("the disk is nearly full");
+  service_.status.add_faults("a table");
   service_.status.mutable_running()->set_name("backup");
   service_.status.mutable_running()->set_directory("/backups/\x1b[31m");
   service_.status.mutable_running()->set_started_ns(kNow - 10 * kSecond);
   const Result result = Run({"store", "status"});
-  EXPECT_THAT(result.out, HasSubstr("ingest    stopped: the disk is nearly full\n"));
+  EXPECT_THAT(result.out, HasSubstr("ingest    stopped: the disk is nearly full\n"
+                                    "damage    cannot read a table\n"));
   EXPECT_THAT(result.out, HasSubstr("running   backup to /backups/\\x1b[31m, since 22:13:10"));
   EXPECT_THAT(result.out, HasSubstr("records   none\n"));
 }

@@ -53,6 +53,9 @@ class Description {
     } else {
       Line("ingest", "stopped: " + status_.stopped(), Tone::kBad);
     }
+    for (const std::string& fault : status_.faults()) {
+      Line("damage", "cannot read " + fault, Tone::kBad);
+    }
     Line("unsealed", Unsealed());
     if (status_.late_refused() > 0) {
       Line("too late", Plural(status_.late_refused(), "record") + " refused", Tone::kWarning);
