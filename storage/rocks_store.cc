@@ -21,6 +21,7 @@
 #include "storage/engine/scan.h"
 #include "storage/engine/search.h"
 #include "storage/engine/sequences.h"
+#include "storage/engine/verify.h"
 
 namespace kindling::storage {
 namespace {
@@ -36,6 +37,8 @@ constexpr absl::Duration kQuiet = absl::Minutes(10);
 
 class RocksStore final : public Store, public StoreAdmin {
  public:
+  using StoreAdmin::Verify;
+
   explicit RocksStore(const RocksStoreOptions& options) : engine_(options) {}
 
   ~RocksStore() override {
@@ -150,9 +153,10 @@ class RocksStore final : public Store, public StoreAdmin {
     return engine_.Checkpoint(directory);
   }
 
-  absl::StatusOr<VerifyReport> Verify() override {
+  absl::StatusOr<VerifyReport> Verify(const VerifyProgress& progress) override {
     const Engine::Reading reading(engine_);
-    return VerifyView(reading.db(), reading.view());
+    RETURN_IF_ERROR(reading.status());
+    return VerifyView(reading.db(), reading.view(), progress);
   }
 
  private:

@@ -55,6 +55,9 @@ struct VerifyReport {
   std::vector<std::string> faults;  // one sentence each, at most 100
 };
 
+// How many of the blocks have been read.
+using VerifyProgress = std::function<void(uint64_t done, uint64_t total)>;
+
 // What an operator does to a store.
 //
 // Threads: safe from any; ingest and queries go on beside it.
@@ -69,8 +72,12 @@ class StoreAdmin {
   // acknowledged before the call. The copy has an id of its own once it is opened (see
   // RestoreStore).
   virtual absl::Status Backup(const std::string& directory) = 0;
-  // Reads every block and checks it, roll-ups against their parts.
-  virtual absl::StatusOr<VerifyReport> Verify() = 0;
+  // Reads everything and checks it, roll-ups against their parts. `progress` is called now and
+  // then.
+  virtual absl::StatusOr<VerifyReport> Verify(const VerifyProgress& progress) = 0;
+  absl::StatusOr<VerifyReport> Verify() {
+    return Verify([](uint64_t, uint64_t) {});
+  }
 };
 
 }  // namespace kindling::storage

@@ -41,6 +41,13 @@ absl::Status LongOperations::Start(std::string name, std::string directory,
   return absl::OkStatus();
 }
 
+void LongOperations::SetProgress(uint64_t done, uint64_t total) {
+  absl::MutexLock lock(&mu_);
+  if (!state_.running) return;
+  state_.running->done = done;
+  state_.running->total = total;
+}
+
 LongOperations::State LongOperations::state() const {
   absl::MutexLock lock(&mu_);
   return state_;

@@ -26,6 +26,9 @@ class LongOperations {
     int64_t started_ns = 0;
     int64_t ended_ns = 0;  // 0: it runs
     absl::Status status;   // of one that has ended
+    // How far it is, in steps of any kind; 0: it does not say.
+    uint64_t done = 0;
+    uint64_t total = 0;
   };
   struct State {
     std::optional<Operation> running;
@@ -41,6 +44,9 @@ class LongOperations {
   // FAILED_PRECONDITION: another runs; neither is called then.
   absl::Status Start(std::string name, std::string directory, std::function<absl::Status()> work,
                      std::function<void(const absl::Status&)> done);
+
+  // From the work that runs.
+  void SetProgress(uint64_t done, uint64_t total);
 
   State state() const;
 

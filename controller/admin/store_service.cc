@@ -27,6 +27,8 @@ void WriteOperation(const LongOperations::Operation& operation, v1::StoreOperati
   out->set_started_ns(operation.started_ns);
   out->set_ended_ns(operation.ended_ns);
   out->set_error(std::string(operation.status.message()));
+  out->set_done(Number(operation.done));
+  out->set_total(Number(operation.total));
 }
 
 void WriteStatus(const storage::StoreStatus& status, v1::GetStoreStatusResponse* out) {
@@ -124,7 +126,10 @@ class StoreService::Impl final : public Base {
                                         v1::VerifyStoreResponse* response) override {
     return Run(context, "verification", "", [this, response]() -> absl::Status {
       const int64_t started_ns = clock_.WallNs();
-      ASSIGN_OR_RETURN(const storage::VerifyReport report, admin_.Verify());
+      ASSIGN_OR_RETURN(const storage::VerifyReport report,
+                       admin_.Verify([this](uint64_t done, uint64_t total) {
+                         operations_.SetProgress(done, total);
+                       }));
       response->set_blocks(Number(report.blocks));
       response->set_rows(Number(report.rows));
       response->set_bytes(Number(report.bytes));

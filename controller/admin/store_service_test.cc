@@ -163,6 +163,19 @@ TEST_F(StoreServiceTest, ABackupGoesBelowTheConfiguredDirectoryOnly) {
   EXPECT_EQ(admin_.backups().size(), 1);
 }
 
+TEST_F(StoreServiceTest, TheStatusSaysHowFarAVerificationIs) {
+  admin_.report = {.blocks = 10};
+  admin_.Hold();
+  v1::VerifyStoreResponse verified;
+  std::thread verify(
+      [&] { Call(&v1::StoreService::Stub::VerifyStore, v1::VerifyStoreRequest(), &verified); });
+  admin_.AwaitHeld();
+  EXPECT_EQ(Status().running().done(), 5);
+  EXPECT_EQ(Status().running().total(), 10);
+  admin_.Release();
+  verify.join();
+}
+
 TEST_F(StoreServiceTest, VerifyReportsWhatItFound) {
   admin_.report = {.blocks = 10, .rows = 20, .bytes = 30, .damaged_blocks = 1, .faults = {"bad"}};
   v1::VerifyStoreResponse response;

@@ -55,7 +55,9 @@ class FakeStoreAdmin final : public storage::StoreAdmin {
     backups_.push_back(directory);
     return ended;
   }
-  absl::StatusOr<storage::VerifyReport> Verify() override {
+  using storage::StoreAdmin::Verify;
+  absl::StatusOr<storage::VerifyReport> Verify(const storage::VerifyProgress& progress) override {
+    progress(report.blocks / 2, report.blocks);
     const absl::Status ended = Work();
     if (!ended.ok()) return ended;
     return report;

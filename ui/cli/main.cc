@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
                               .clock = base::SystemClock(),
                               .zone = absl::LocalTimeZone(),
                               .out_is_terminal = isatty(STDOUT_FILENO) == 1,
+                              .err_is_terminal = isatty(STDERR_FILENO) == 1,
                               .columns = ui::TerminalColumns()};
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string text = *variable;

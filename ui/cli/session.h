@@ -47,6 +47,7 @@ struct Environment {
   std::map<std::string, std::string> variables;  // of the process environment
   absl::TimeZone zone;
   bool out_is_terminal = false;
+  bool err_is_terminal = false;
   int columns = 0;  // of the terminal; 0: not one, cut nothing
   // Takes over the terminal until the result is destroyed; null: there is none.
   std::function<std::unique_ptr<Terminal>()> open_terminal;

@@ -90,7 +90,7 @@ class StoreCommandsTest : public ::testing::Test {
     std::string err;
   };
 
-  Result Run(std::vector<std::string> args) {
+  Result Run(std::vector<std::string> args, bool err_is_terminal = false) {
     std::ostringstream out, err;
     Environment environment{
         .out = out,
@@ -98,6 +98,7 @@ class StoreCommandsTest : public ::testing::Test {
         .clock = clock_,
         .variables = {{"LANG", "C.UTF-8"}, {"KINDLING_CONTROLLER", service_.address()}},
         .zone = absl::UTCTimeZone(),
+        .err_is_terminal = err_is_terminal,
         .columns = 100};
     const ExitCode code = RunCli(args, environment);
     return {static_cast<int>(code), out.str(), err.str()};
@@ -207,6 +208,20 @@ TEST_F(StoreCommandsTest, HelpAndCompletionKnowThem) {
   EXPECT_EQ(Run({"__complete", "store", ""}).out, "status\ncompact\nbackup\nverify\n");
   EXPECT_THAT(Run({"store", "restore"}).err, HasSubstr("cannot store \"restore\""));
   EXPECT_THAT(Run({"help", "store", "backup"}).out, HasSubstr("default 1h"));
+}
+
+TEST_F(StoreCommandsTest, VerifySaysOnATerminalHowFarItIs) {
+  service_.status.mutable_running()->set_name("verification");
+  service_.status.mutable_running()->set_done(5);
+  service_.status.mutable_running()->set_total(1000);
+  service_.verified.set_blocks(1000);
+  service_.statuses_before_verified = 2;
+  const Result result = Run({"store", "verify"}, /*err_is_terminal=*/true);
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.err, HasSubstr("\r5 of 1,000 blocks read"));
+  EXPECT_THAT(result.err, EndsWith("\r\x1b[K"));
+  service_.statuses_before_verified = 0;
+  EXPECT_EQ(Run({"store", "verify"}).err, "");
 }
 
 }  // namespace

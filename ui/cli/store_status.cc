@@ -26,7 +26,10 @@ std::string DescribeOperation(const v1::StoreOperation& operation, const Session
   if (!operation.directory().empty()) text += " to " + operation.directory();
   if (operation.ended_ns() == 0) {
     return text + ", since " +
-           FormatTimeShort(operation.started_ns(), session.now_ns(), session.globals().zone);
+           FormatTimeShort(operation.started_ns(), session.now_ns(), session.globals().zone) +
+           (operation.total() > 0
+                ? ", " + FormatPercent(operation.done() / operation.total()) + " done"
+                : "");
   }
   text += operation.error().empty() ? ", done " : ", failed ";
   text += Ago(operation.ended_ns(), session);

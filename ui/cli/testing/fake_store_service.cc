@@ -44,6 +44,10 @@ grpc::Status FakeStoreService::Answer(const grpc::ServerContext& context, const 
 grpc::Status FakeStoreService::GetStoreStatus(grpc::ServerContext* context,
                                               const v1::GetStoreStatusRequest*,
                                               v1::GetStoreStatusResponse* response) {
+  {
+    absl::MutexLock lock(&mu_);
+    ++statuses_;
+  }
   return Answer(*context, status, response);
 }
 
@@ -66,6 +70,13 @@ grpc::Status FakeStoreService::BackupStore(grpc::ServerContext* context,
 grpc::Status FakeStoreService::VerifyStore(grpc::ServerContext* context,
                                            const v1::VerifyStoreRequest*,
                                            v1::VerifyStoreResponse* response) {
+  {
+    absl::MutexLock lock(&mu_);
+    const auto asked = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+      return statuses_ >= statuses_before_verified;
+    };
+    mu_.Await(absl::Condition(&asked));
+  }
   return Answer(*context, verified, response);
 }
 

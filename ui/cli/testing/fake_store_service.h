@@ -29,6 +29,9 @@ class FakeStoreService final : public v1::StoreService::Service {
   v1::BackupStoreResponse backed_up;
   v1::VerifyStoreResponse verified;
 
+  // A verification ends when the status has been asked for this often.
+  int statuses_before_verified = 0;
+
   std::string asked_directory() const;
   double last_deadline_s() const;  // from the call
 
@@ -49,6 +52,7 @@ class FakeStoreService final : public v1::StoreService::Service {
   mutable absl::Mutex mu_;
   std::string asked_directory_ ABSL_GUARDED_BY(mu_);
   double last_deadline_s_ ABSL_GUARDED_BY(mu_) = 0;
+  int statuses_ ABSL_GUARDED_BY(mu_) = 0;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
 };
