@@ -67,6 +67,7 @@ struct Counts {
   uint64_t refused_opens = 0;
   uint64_t reads = 0;
   uint64_t retains = 0;
+  uint64_t backups = 0;
 };
 
 // One store from its making on: `rounds` processes, and one that only looks. Each process writes
@@ -120,6 +121,7 @@ absl::Status Live(CrashRound round, int rounds, Counts& counts) {
   counts.refused_opens += count(CrashLedger::kRefusedOpens);
   counts.reads += count(CrashLedger::kReads);
   counts.retains += count(CrashLedger::kRetains);
+  counts.backups += count(CrashLedger::kBackups);
   if (!found.ok() && std::getenv("KINDLING_CRASH_KEEP") != nullptr) {
     const std::string kept = dir.path() + "-kept";
     std::rename(dir.path().c_str(), kept.c_str());
@@ -138,10 +140,11 @@ TEST(CrashTest, EveryAcknowledgedRecordIsThereOnce) {
   }
   std::printf(
       "%d rounds, %d kills, %d losses of power; %d appends, %d refused; %d times not opened; "
-      "read %d and retained %d times beside\n",
+      "read %d and retained %d times beside; %d backups\n",
       counts.rounds, counts.kills, counts.power_cuts, static_cast<int>(counts.appends),
       static_cast<int>(counts.refused_appends), static_cast<int>(counts.refused_opens),
-      static_cast<int>(counts.reads), static_cast<int>(counts.retains));
+      static_cast<int>(counts.reads), static_cast<int>(counts.retains),
+      static_cast<int>(counts.backups));
   if (rounds < 100) return;
   EXPECT_GT(counts.kills, rounds / 3);
   EXPECT_GT(counts.appends, rounds);
@@ -149,6 +152,7 @@ TEST(CrashTest, EveryAcknowledgedRecordIsThereOnce) {
   EXPECT_GT(counts.refused_opens, 0);
   EXPECT_GT(counts.reads, 0);
   EXPECT_GT(counts.retains, 0);
+  EXPECT_GT(counts.backups, 0);
 }
 
 // The operating system's own files, synced for real.

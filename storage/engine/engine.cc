@@ -547,8 +547,13 @@ absl::Status Engine::Checkpoint(const std::string& directory) {
   RETURN_IF_ERROR(
       FromRocks(rocksdb::Checkpoint::Create(&database_->db(), &raw), "back up the store"));
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(raw);
-  absl::MutexLock lock(&write_mu_);
-  return Written([&] { return checkpoint->CreateCheckpoint(directory); });
+  Point("backup:before_copy");
+  {
+    absl::MutexLock lock(&write_mu_);
+    RETURN_IF_ERROR(Written([&] { return checkpoint->CreateCheckpoint(directory); }));
+  }
+  Point("backup:after_copy");
+  return CopyNotes(*database_->db().GetEnv(), options_.directory, directory);
 }
 
 absl::Status Engine::Drop(const std::vector<BucketId>& ids,

@@ -34,7 +34,7 @@ class CrashLedger {
   // The latest time of day that Retain was told; 0: none.
   std::atomic<int64_t>& now_ns() { return parts_->now_ns; }
   // How often something happened, so that a test knows that it did.
-  enum Counter { kAppends, kRefusedAppends, kRefusedOpens, kReads, kRetains, kCounters };
+  enum Counter { kAppends, kRefusedAppends, kRefusedOpens, kReads, kRetains, kBackups, kCounters };
   std::atomic<uint64_t>& counter(Counter counter) { return parts_->counters[counter]; }
   // Of the store; empty until it has been opened.
   std::string store_id() const { return parts_->store_id; }

@@ -8,10 +8,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <random>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -30,9 +32,9 @@ using std::chrono::steady_clock;
 constexpr int64_t kHourNs = int64_t{3600} * 1'000'000'000;
 
 constexpr std::string_view kFailpoints[] = {
-    "append:before_write", "append:after_write", "seal:before_write",
-    "seal:after_write",    "merge:before_write", "merge:after_write",
-    "retain:before_drop",  "retain:after_drop",  "open:after_recover",
+    "append:before_write", "append:after_write", "seal:before_write",  "seal:after_write",
+    "merge:before_write",  "merge:after_write",  "retain:before_drop", "retain:after_drop",
+    "open:after_recover",  "backup:before_copy", "backup:after_copy",
 };
 
 // A process that has not ended by then hangs.
@@ -63,7 +65,8 @@ class Round {
       : round_(round),
         life_(round.seed),
         random_(round.seed * 1'000'003 + static_cast<uint64_t>(round.round)),
-        records_(records) {}
+        records_(records),
+        backup_(round.root + ".backup") {}
 
   void Run();
 
@@ -80,12 +83,19 @@ class Round {
   bool Send(const std::vector<std::pair<int, uint64_t>>& group);
   void Beside(uint64_t seed);
   void Retain();
+  // Backs the store up; the ledger of the backup says what had been acknowledged before.
+  void Backup();
+  // Opens the backup that is there, however the process ended that made it, and removes it.
+  void CheckBackup();
+  void RemoveBackup();
 
   const CrashRound round_;
   std::mt19937_64 life_;
   std::mt19937_64 random_;
   const CrashRecords& records_;
+  const std::string backup_;  // its directory
   std::unique_ptr<CrashLedger> ledger_;
+  CrashOracle::Options oracle_options_;
   std::unique_ptr<CrashOracle> oracle_;
   std::shared_ptr<FaultFileSystem> files_;
   RocksStoreOptions options_;
@@ -288,10 +298,61 @@ void Round::Beside(uint64_t seed) {
       const absl::Status compacted = store_->admin().Compact();
       if (!compacted.ok() && !faults && !faulty_) Require(compacted, "compact");
     }
+    if (random() % 6 == 0) {
+      Backup();
+      if (random() % 2 == 0) CheckBackup();
+    }
     Require(oracle_->CheckBeside(*store_), "beside appends");
     Count(CrashLedger::kReads);
     std::this_thread::sleep_for(milliseconds(random() % 6));
   }
+}
+
+// A kill leaves no half of one.
+void Round::RemoveBackup() {
+  const std::string gone = backup_ + ".gone";
+  std::filesystem::remove_all(gone);
+  std::error_code missing;
+  std::filesystem::rename(backup_, gone, missing);
+  std::filesystem::remove_all(gone);
+}
+
+void Round::Backup() {
+  RemoveBackup();
+  std::filesystem::remove(backup_ + ".ledger");
+  {
+    auto ledger = CrashLedger::Open(backup_ + ".ledger");
+    Require(ledger.status(), "open the ledger of a backup");
+    for (int i = 0; i < CrashRecords::kStreams; ++i) {
+      (*ledger)->stream(i).acked = ledger_->stream(i).acked.load();
+    }
+  }
+  const bool faults = faults_on_;
+  const absl::Status backed_up = store_->admin().Backup(backup_);
+  if (!backed_up.ok() && !faults && !faulty_) Require(backed_up, "back up");
+}
+
+void Round::CheckBackup() {
+  if (!std::filesystem::exists(backup_)) return;
+  auto ledger = CrashLedger::Open(backup_ + ".ledger");
+  Require(ledger.status(), "open the ledger of a backup");
+  for (int i = 0; i < CrashRecords::kStreams; ++i) {
+    (*ledger)->stream(i).sent = ledger_->stream(i).sent.load();
+  }
+  (*ledger)->now_ns() = ledger_->now_ns().load();
+  RocksStoreOptions options = options_;
+  options.directory = backup_;
+  options.testing = {};
+  {
+    auto store = OpenRocksStore(options);
+    Require(store.status(), "open a backup");
+    Require(CrashOracle(records_, **ledger, oracle_options_).CheckAll(**store), "of a backup");
+    const auto verified = (*store)->admin().Verify();
+    Require(verified.status(), "verify a backup");
+    if (!verified->faults.empty()) Fail("verify a backup: " + verified->faults.front());
+  }
+  RemoveBackup();
+  Count(CrashLedger::kBackups);
 }
 
 void Round::Run() {
@@ -300,13 +361,12 @@ void Round::Run() {
   Require(ledger.status(), "open the ledger");
   ledger_ = *std::move(ledger);
   ChooseLife();
-  oracle_ = std::make_unique<CrashOracle>(
-      records_, *ledger_,
-      CrashOracle::Options{.spans_age_ns = options_.spans.max_age_ns,
-                           .series_10s_age_ns = options_.series_10s.max_age_ns,
-                           .series_1m_age_ns = options_.series_1m.max_age_ns,
-                           .events_age_ns = options_.events.max_age_ns,
-                           .all_may_go = all_may_go_});
+  oracle_options_ = {.spans_age_ns = options_.spans.max_age_ns,
+                     .series_10s_age_ns = options_.series_10s.max_age_ns,
+                     .series_1m_age_ns = options_.series_1m.max_age_ns,
+                     .events_age_ns = options_.events.max_age_ns,
+                     .all_may_go = all_may_go_};
+  oracle_ = std::make_unique<CrashOracle>(records_, *ledger_, oracle_options_);
   if (!round_.last) ChooseEnd();
   constexpr const char* kEnds[] = {"timer", "failpoint", "operation", "last append", "close"};
   std::fprintf(stderr,
@@ -316,6 +376,7 @@ void Round::Run() {
                std::string(failpoint_).c_str(), static_cast<int>(countdown_));
   if (!Open()) ::_exit(kCrashRoundDone);
   Require(oracle_->CheckAll(*store_), "after opening");
+  CheckBackup();
   if (round_.last) {
     const auto verified = store_->admin().Verify();
     Require(verified.status(), "verify");
