@@ -27,6 +27,10 @@ struct SpanEnds {
   }
 };
 
+// Asked between blocks whether an answer is not wanted any more; null: it always is. Threads: the
+// caller's.
+using Cancelled = std::function<bool()>;
+
 // Which spans a search wants. Every condition is a necessary one: what it leaves out is not read,
 // so the caller checks the rest of its filter on what it is given.
 struct SpanSearch {
@@ -55,6 +59,7 @@ struct SpanSearch {
   // Asked once for each kind of ends of a block, at one time within it; null: all. Threads: the
   // caller's.
   std::function<bool(const SpanEnds& ends, int64_t time_ns)> ends;
+  Cancelled cancelled;
 };
 
 int64_t RankOf(const model::Span& span, SpanSearch::Order order);

@@ -37,6 +37,7 @@ struct ScanPlan {
   bool addresses = false;
   bool losses = false;
   bool metrics = false;  // series and points
+  Cancelled cancelled;
 };
 
 // What a scan could not read.
@@ -47,6 +48,8 @@ struct ScanReport {
 
 // Durable records of one controller. The seam behind which another engine can stand.
 //
+// Failure: UNAVAILABLE the files cannot be read at present; DEADLINE_EXCEEDED a question was
+//          cancelled.
 // Threads: safe from any.
 class Store {
  public:
@@ -96,6 +99,9 @@ class Store {
     std::vector<model::SpanId> spans;
     std::vector<model::TraceId> traces;
     std::vector<model::TraceId> aliases;
+    // No more blocks are read once so many spans have been found.
+    size_t limit = SIZE_MAX;
+    Cancelled cancelled;
   };
   virtual absl::StatusOr<ScanReport> FindSpans(const SpanIds& ids,
                                                std::vector<model::Span>* spans) = 0;
@@ -111,6 +117,7 @@ class Store {
     std::string name;                                         // empty: any
     std::vector<std::pair<std::string, std::string>> labels;  // all of them
     WantSeries want;  // what more is asked of a series; null: nothing
+    Cancelled cancelled;
   };
   virtual absl::StatusOr<ScanReport> QuerySeries(
       const SeriesQuery& query, const std::function<bool(const MetricRun&)>& visit) = 0;
@@ -122,6 +129,7 @@ class Store {
     int64_t start_ns = 0;
     int64_t end_ns = INT64_MAX;
     model::SpanId span_id = 0;  // 0: of any and of none
+    Cancelled cancelled;
   };
   virtual absl::StatusOr<ScanReport> QueryChunks(
       const ChunkQuery& query, const std::function<bool(const model::Chunk&)>& visit) = 0;

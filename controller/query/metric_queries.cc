@@ -109,7 +109,8 @@ absl::StatusOr<storage::ScanReport> VisitSeries(
       .step_ns = step_ns,
       .name = matchers.name(),
       .labels = matchers.labels(),
-      .want = [&](const model::MetricSeries& series) { return matchers.Matches(series); }};
+      .want = [&](const model::MetricSeries& series) { return matchers.Matches(series); },
+      .cancelled = context.cancelled};
   absl::Status status;
   ASSIGN_OR_RETURN(storage::ScanReport report,
                    context.sources.store.QuerySeries(query, [&](const storage::MetricRun& run) {

@@ -29,6 +29,7 @@ absl::StatusOr<storage::ScanReport> ScanFor(
     const std::function<absl::Status(const model::Batch&)>& visit) {
   plan.tenant = context.caller.tenant;
   plan.cluster = context.caller.cluster;
+  plan.cancelled = context.cancelled;
   absl::Status status;
   ASSIGN_OR_RETURN(storage::ScanReport report,
                    context.sources.store.Scan(plan, [&](const model::Batch& block) {

@@ -52,6 +52,8 @@ absl::Status SpanClosure::FollowIds() {
     storage::Store::SpanIds ids = std::exchange(wanted_, {});
     ids.tenant = context_.caller.tenant;
     ids.cluster = context_.caller.cluster;
+    ids.limit = 2 * kMaxSpans;  // some have been found already
+    ids.cancelled = context_.cancelled;
     std::vector<model::Span> found;
     ASSIGN_OR_RETURN(const storage::ScanReport report,
                      context_.sources.store.FindSpans(ids, &found));
@@ -77,6 +79,7 @@ absl::Status SpanClosure::FindChildren() {
   storage::SpanSearch search;
   search.tenant = context_.caller.tenant;
   search.cluster = context_.caller.cluster;
+  search.cancelled = context_.cancelled;
   search.start_ns = start_ns;
   search.end_ns = end_ns + kSlackNs;
   bool is_cancelled = false;

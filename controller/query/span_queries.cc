@@ -137,12 +137,13 @@ absl::Status GetSpan(const QueryContext& context, const v1::GetSpanRequest& requ
     return absl::InvalidArgumentError("id: 16 hexadecimal digits are expected");
   }
   std::vector<model::Span> found;
-  RETURN_IF_ERROR(
-      context.sources.store
-          .FindSpans(
-              {.tenant = context.caller.tenant, .cluster = context.caller.cluster, .spans = {id}},
-              &found)
-          .status());
+  RETURN_IF_ERROR(context.sources.store
+                      .FindSpans({.tenant = context.caller.tenant,
+                                  .cluster = context.caller.cluster,
+                                  .spans = {id},
+                                  .cancelled = context.cancelled},
+                                 &found)
+                      .status());
   if (found.empty()) {
     return absl::NotFoundError(absl::StrFormat(
         "no kept span has the id %s: most requests are counted but not kept, and old spans go",

@@ -62,6 +62,7 @@ storage::SpanSearch PlanSearch(const QueryContext& context, const model::Filter&
   storage::SpanSearch search;
   search.tenant = context.caller.tenant;
   search.cluster = context.caller.cluster;
+  search.cancelled = context.cancelled;
   search.start_ns = range.start_ns;
   search.end_ns = range.end_ns;
   search.order =

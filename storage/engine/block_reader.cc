@@ -38,6 +38,21 @@ void Damage::Add(std::string what) {
   report_.notes.push_back("The store could not read " + std::move(what) + ".");
 }
 
+void Damage::AddFaults(const View& view, std::optional<Tier> tier, int64_t start_ns,
+                       int64_t end_ns) {
+  for (const Fault& fault : view.faults) {
+    if (!fault.Concerns(tier, start_ns, end_ns) || view.IsPast(fault)) continue;
+    if (std::find(told_.begin(), told_.end(), &fault) != told_.end()) continue;
+    told_.push_back(&fault);
+    Add(fault.what);
+  }
+}
+
+absl::Status StillWanted(const Cancelled& cancelled) {
+  if (cancelled == nullptr || !cancelled()) return absl::OkStatus();
+  return absl::DeadlineExceededError("the answer is no longer wanted");
+}
+
 absl::Status ReadPart(rocksdb::DB& db, const View& view, const Bucket& bucket, const Block& block,
                       BlockPart part, rocksdb::PinnableSlice* out) {
   rocksdb::ReadOptions options;

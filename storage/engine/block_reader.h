@@ -33,6 +33,9 @@ class Damage {
   ScanReport report_;
 };
 
+// OK while the answer is wanted.
+absl::Status StillWanted(const Cancelled& cancelled);
+
 // Reads one value of a block as it was when `view` was taken.
 absl::Status ReadPart(rocksdb::DB& db, const View& view, const Bucket& bucket, const Block& block,
                       BlockPart part, rocksdb::PinnableSlice* out);

@@ -25,6 +25,8 @@ namespace {
 
 constexpr size_t kAddressesPerVisit = 4096;
 constexpr size_t kEdgesPerVisit = 256;
+// Chunks between two looks at whether they are still wanted.
+constexpr uint64_t kChunksPerLook = 64;
 constexpr int64_t kMinuteNs = 60'000'000'000;
 constexpr int64_t kHourNs = 60 * kMinuteNs;
 
@@ -43,8 +45,8 @@ int64_t AlignUp(int64_t time_ns, int64_t length_ns) {
 // Visits the blocks of one class and space in a stretch of time.
 class BlockScan {
  public:
-  BlockScan(rocksdb::DB& db, const View& view, Space space)
-      : db_(db), view_(view), space_(std::move(space)) {}
+  BlockScan(rocksdb::DB& db, const View& view, Space space, const Cancelled& cancelled)
+      : db_(db), view_(view), space_(std::move(space)), cancelled_(cancelled) {}
 
   // `read` gets the body of each block; it returns an error for what it cannot decode.
   template <typename Read>
@@ -56,6 +58,9 @@ class BlockScan {
         if (stopped) return;
         if (block->key.block_class != block_class || block->key.space != space_) continue;
         if (block->last_ns < start_ns || block->first_ns >= end_ns) continue;
+        wanted = StillWanted(cancelled_);
+        stopped = !wanted.ok();
+        if (stopped) return;
         rocksdb::PinnableSlice body;
         absl::Status status = ReadPart(db_, view_, *bucket, *block, BlockPart::kBody, &body);
         if (status.ok()) status = read(*bucket, *block, body.ToStringView());
@@ -72,6 +77,7 @@ class BlockScan {
   rocksdb::DB& db_;
   const View& view_;
   const Space space_;
+  const Cancelled& cancelled_;
 };
 
 class Scanner {
@@ -82,8 +88,8 @@ class Scanner {
         view_(view),
         plan_(plan),
         visit_(visit),
-        blocks_(db, view, {plan.tenant, plan.cluster}) {
-    for (const std::string& fault : view.faults) blocks_.damage.Add(fault);
+        blocks_(db, view, {plan.tenant, plan.cluster}, plan.cancelled) {
+    blocks_.damage.AddFaults(view, std::nullopt, plan.start_ns, plan.end_ns);
   }
 
   void Unsealed() {
@@ -149,7 +155,11 @@ class Scanner {
       }
       if (row->first_ns >= plan_.end_ns) continue;
       batch.addresses.push_back(*std::move(row));
-      if (batch.addresses.size() >= kAddressesPerVisit) Give(std::exchange(batch, Selected()));
+      if (batch.addresses.size() >= kAddressesPerVisit) {
+        status_ = StillWanted(plan_.cancelled);
+        if (!status_.ok()) return;
+        Give(std::exchange(batch, Selected()));
+      }
       if (blocks_.stopped) return;
     }
     if (iterator->status().IsCorruption()) {
@@ -162,6 +172,7 @@ class Scanner {
 
   absl::StatusOr<ScanReport> Finish() {
     if (!status_.ok()) return status_;
+    if (!blocks_.wanted.ok()) return blocks_.wanted;
     return blocks_.damage.Take();
   }
 
@@ -298,8 +309,7 @@ absl::StatusOr<ScanReport> QuerySeriesIn(rocksdb::DB& db, const View& view,
     }
     return query.want == nullptr || query.want(series);
   };
-  BlockScan scan(db, view, {query.tenant, query.cluster});
-  for (const std::string& fault : view.faults) scan.damage.Add(fault);
+  BlockScan scan(db, view, {query.tenant, query.cluster}, query.cancelled);
   for (const TierRange& range : SeriesRanges(view, query.start_ns, query.end_ns, query.step_ns)) {
     scan.Each(range.tier, BlockClass::kMetrics, range.start_ns, range.end_ns,
               [&](const Bucket& bucket, const Block& block, std::string_view body) {
@@ -332,6 +342,7 @@ absl::StatusOr<ScanReport> QuerySeriesIn(rocksdb::DB& db, const View& view,
       if (!scan.stopped) scan.stopped = !visit(run);
     }
   }
+  if (!scan.wanted.ok()) return scan.wanted;
   return scan.damage.Take();
 }
 
@@ -356,8 +367,10 @@ absl::StatusOr<ScanReport> QueryChunksIn(rocksdb::DB& db, const View& view,
         db.NewIterator(options, bucket->family->handle()));
     const std::string prefix =
         query.span_id == 0 ? ChunkKey::Prefix(space) : SpanChunkKey::Prefix(space, query.span_id);
+    uint64_t rows = 0;
     for (iterator->Seek(prefix);
          !stopped && iterator->Valid() && iterator->key().starts_with(prefix); iterator->Next()) {
+      if (rows++ % kChunksPerLook == 0) RETURN_IF_ERROR(StillWanted(query.cancelled));
       std::optional<ChunkKey> key;
       rocksdb::PinnableSlice value;
       rocksdb::Status read;

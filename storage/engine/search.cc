@@ -132,6 +132,7 @@ absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
   });
   for (const Candidate& candidate : candidates) {
     if (lowest_rank == INT64_MAX || candidate.highest_rank < lowest_rank) break;
+    RETURN_IF_ERROR(StillWanted(search.cancelled));
     if (!FilterMayMatch(db, view, candidate, search)) continue;
     rocksdb::PinnableSlice body;
     absl::StatusOr<SpanBlock> block =
@@ -191,6 +192,8 @@ absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const 
     }
     for (const auto& block : bucket->blocks) {
       if (block->key.block_class != BlockClass::kSpans || block->key.space != space) continue;
+      if (spans->size() >= ids.limit) break;
+      RETURN_IF_ERROR(StillWanted(ids.cancelled));
       const auto may_hold = [&](const auto& sorted, auto may) {
         return !sorted.empty() && (!block->spans || std::any_of(sorted.begin(), sorted.end(), may));
       };
