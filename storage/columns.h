@@ -1,12 +1,17 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "base/byte_reader.h"
 #include "base/hash.h"
 #include "model/records.h"
@@ -32,15 +37,43 @@ inline constexpr size_t kMaxBlockRawBytes = 64 << 20;
 inline constexpr size_t kMaxBlockTextBytes = 256 << 20;
 inline constexpr size_t kMaxAttributesPerRow = 256;
 
+// Bytes that are appended to without asking for room each time.
+class ColumnBytes {
+ public:
+  // Room for `bytes` more; Grown tells how far it was written.
+  char* Room(size_t bytes) {
+    if (bytes > room_ - size_) Grow(bytes);
+    return data_.get() + size_;
+  }
+  void Grown(const char* end) { size_ = static_cast<size_t>(end - data_.get()); }
+  std::string_view view() const { return {data_.get(), size_}; }
+
+ private:
+  void Grow(size_t bytes) {
+    room_ = std::max(2 * room_, size_ + bytes);
+    auto larger = std::make_unique_for_overwrite<char[]>(room_);
+    std::copy_n(data_.get(), size_, larger.get());
+    data_ = std::move(larger);
+  }
+
+  std::unique_ptr<char[]> data_;
+  size_t size_ = 0;
+  size_t room_ = 0;
+};
+
 // Numbers distinct values in order of appearance; number 0 is the default value.
+//
+// Lifetime: the texts must outlive this.
 class TextDictionary {
  public:
   TextDictionary() { Number(""); }
   uint64_t Number(std::string_view text) {
-    if (const auto it = numbers_.find(text); it != numbers_.end()) return it->second;
-    PutVarint(bytes_, text.size());
-    bytes_ += text;
-    return numbers_.emplace(text, numbers_.size()).first->second;
+    const auto [it, added] = numbers_.try_emplace(text, numbers_.size());
+    if (added) {
+      PutVarint(bytes_, text.size());
+      bytes_ += text;
+    }
+    return it->second;
   }
   void WriteTo(std::string& out) const {
     PutVarint(out, numbers_.size());
@@ -48,109 +81,169 @@ class TextDictionary {
   }
 
  private:
-  base::StringMap<uint64_t> numbers_;
+  absl::flat_hash_map<std::string_view, uint64_t, base::StringHash> numbers_;
   std::string bytes_;
 };
 
+// Numbers distinct parties, likewise. Lifetime: they must outlive this.
+class PartyDictionary {
+ public:
+  explicit PartyDictionary(TextDictionary& texts) : texts_(texts) { Number(kNone); }
+  uint64_t Number(const model::Party& party) {
+    const auto [it, added] = numbers_.try_emplace(&party, numbers_.size());
+    if (added) {
+      for (const std::string* text :
+           {&party.workload, &party.workload_kind, &party.host, &party.address, &party.dns_name}) {
+        PutVarint(bytes_, texts_.Number(*text));
+      }
+      PutVarint(bytes_, party.port);
+    }
+    return it->second;
+  }
+  void WriteTo(std::string& out) const {
+    PutVarint(out, numbers_.size());
+    out += bytes_;
+  }
+
+ private:
+  struct Hash {
+    size_t operator()(const model::Party* party) const {
+      return absl::HashOf(party->workload, party->workload_kind, party->host, party->address,
+                          party->port, party->dns_name);
+    }
+  };
+  struct Equal {
+    bool operator()(const model::Party* a, const model::Party* b) const { return *a == *b; }
+  };
+  static inline const model::Party kNone;
+
+  TextDictionary& texts_;
+  absl::flat_hash_map<const model::Party*, uint64_t, Hash, Equal> numbers_;
+  std::string bytes_;
+};
+
+// Lifetime: the rows must outlive this.
 template <typename Row>
 class ColumnEncoder {
  public:
-  explicit ColumnEncoder(const std::vector<const Row*>& rows) : rows_(rows) { PartyNumber({}); }
+  // A description is gone through for a few rows at a time, so that they are near when their next
+  // column is asked for.
+  static constexpr size_t kRowsAtOnce = 32;
+
+  template <typename Describe>
+  ColumnEncoder(const std::vector<const Row*>& rows, Describe describe) : count_(rows.size()) {
+    const std::span<const Row* const> all(rows);
+    for (size_t begin = 0; begin < rows.size() || begin == 0; begin += kRowsAtOnce) {
+      rows_ = all.subspan(begin, std::min(kRowsAtOnce, rows.size() - begin));
+      next_ = 0;
+      describe(*this);
+    }
+  }
 
   template <typename Get>
   void Number(Get get) {
-    Column([&](const Row& row) { return ToBits(get(row)); });
+    Column([&](const Row& row, uint64_t&) { return ToBits(get(row)); });
   }
   // For values that grow from row to row: the difference to the row before.
   template <typename Get>
   void Delta(Get get) {
-    uint64_t before = 0;
-    Column([&](const Row& row) {
+    Column([&](const Row& row, uint64_t& before) {
       const auto value = static_cast<uint64_t>(get(row));
       return ZigZag(static_cast<int64_t>(value - std::exchange(before, value)));
     });
   }
   template <typename Get>
   void Text(Get get) {
-    Column([&](const Row& row) { return texts_.Number(get(row)); });
+    Column([&](const Row& row, uint64_t&) { return texts_.Number(get(row)); });
   }
   template <typename Get>
   void Party(Get get) {
-    Column([&](const Row& row) { return PartyNumber(get(row)); });
+    Column([&](const Row& row, uint64_t&) { return parties_.Number(get(row)); });
   }
   template <typename Get>
   void Blame(Get get) {
     for (size_t i = 0; i < model::kCauseCount; ++i) {
-      Column([&](const Row& row) { return get(row).ns[i]; });
+      Column([&](const Row& row, uint64_t&) { return get(row).ns[i]; });
     }
   }
   template <typename Get>
   void Histogram(Get get) {
+    ColumnState& state = Next(/*flagged=*/false);
     for (const Row* row : rows_) {
       const model::LatencyHistogram& latency = get(*row);
-      PutVarint(columns_, latency.counts().size());
-      if (!latency.counts().empty()) PutVarint(columns_, latency.offset());
-      for (const uint64_t count : latency.counts()) PutVarint(columns_, count);
+      char* out = state.bytes.Room((latency.counts().size() + 2) * kMaxVarintBytes);
+      out = PutVarintAt(out, latency.counts().size());
+      if (!latency.counts().empty()) {
+        out = PutVarintAt(out, static_cast<uint64_t>(latency.offset()));
+      }
+      for (const uint64_t count : latency.counts()) out = PutVarintAt(out, count);
+      state.bytes.Grown(out);
     }
-    Column([&](const Row& row) { return get(row).zero_count(); });
-    Column([&](const Row& row) { return get(row).sum_ns(); });
-    Column([&](const Row& row) { return ZigZag(get(row).min_ns()); });
-    Column([&](const Row& row) { return ZigZag(get(row).max_ns()); });
+    Column([&](const Row& row, uint64_t&) { return get(row).zero_count(); });
+    Column([&](const Row& row, uint64_t&) { return get(row).sum_ns(); });
+    Column([&](const Row& row, uint64_t&) { return ZigZag(get(row).min_ns()); });
+    Column([&](const Row& row, uint64_t&) { return ZigZag(get(row).max_ns()); });
   }
   template <typename Get>
   void Attributes(Get get) {
-    Column([&](const Row& row) { return uint64_t{get(row).size()}; });
+    Column([&](const Row& row, uint64_t&) { return uint64_t{get(row).size()}; });
+    ColumnState& state = Next(/*flagged=*/false);
     for (const Row* row : rows_) {
-      for (const auto& [name, value] : get(*row)) {
-        PutVarint(columns_, texts_.Number(name));
-        PutVarint(columns_, texts_.Number(value));
+      const auto& attributes = get(*row);
+      char* out = state.bytes.Room(attributes.size() * 2 * kMaxVarintBytes);
+      for (const auto& [name, value] : attributes) {
+        out = PutVarintAt(out, texts_.Number(name));
+        out = PutVarintAt(out, texts_.Number(value));
       }
+      state.bytes.Grown(out);
     }
   }
 
-  std::string Finish() const {
-    std::string out;
-    PutVarint(out, rows_.size());
+  void Finish(std::string& out) const {
+    PutVarint(out, count_);
     texts_.WriteTo(out);
-    PutVarint(out, party_numbers_.size());
-    out += parties_;
-    out += columns_;
-    return out;
+    parties_.WriteTo(out);
+    for (const ColumnState& column : columns_) {
+      if (column.flagged) out.push_back(column.used ? 1 : 0);
+      if (column.used || !column.flagged) out += column.bytes.view();
+    }
   }
 
  private:
+  struct ColumnState {
+    bool flagged = true;  // begins with the byte that says whether there are values
+    bool used = false;
+    uint64_t before = 0;
+    ColumnBytes bytes;
+  };
+
+  ColumnState& Next(bool flagged) {
+    if (next_ == columns_.size()) columns_.push_back({.flagged = flagged});
+    return columns_[next_++];
+  }
+
   template <typename Bits>
   void Column(Bits bits) {
-    const size_t mark = columns_.size();
-    bool used = false;
-    columns_.push_back(1);
+    ColumnState& state = Next(/*flagged=*/true);
+    char* out = state.bytes.Room(rows_.size() * kMaxVarintBytes);
+    uint64_t any = 0;
+    uint64_t before = state.before;
     for (const Row* row : rows_) {
-      const uint64_t value = bits(*row);
-      used |= value != 0;
-      PutVarint(columns_, value);
+      const uint64_t value = bits(*row, before);
+      any |= value;
+      out = PutVarintAt(out, value);
     }
-    if (used) return;
-    columns_.resize(mark);
-    columns_.push_back(0);
+    state.before = before;
+    state.used |= any != 0;
+    state.bytes.Grown(out);
   }
 
-  uint64_t PartyNumber(const model::Party& party) {
-    const auto [it, added] = party_numbers_.try_emplace(party, party_numbers_.size());
-    if (added) {
-      for (const std::string* text :
-           {&party.workload, &party.workload_kind, &party.host, &party.address, &party.dns_name}) {
-        PutVarint(parties_, texts_.Number(*text));
-      }
-      PutVarint(parties_, party.port);
-    }
-    return it->second;
-  }
-
-  const std::vector<const Row*>& rows_;
+  const size_t count_;
+  std::span<const Row* const> rows_;  // those of now
+  size_t next_ = 0;                   // column
+  std::vector<ColumnState> columns_;
   TextDictionary texts_;
-  std::map<model::Party, uint64_t> party_numbers_;
-  std::string parties_;
-  std::string columns_;
+  PartyDictionary parties_{texts_};
 };
 
 // The reverse. The bytes may be damaged or hostile.

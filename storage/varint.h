@@ -1,6 +1,7 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <type_traits>
@@ -17,6 +18,18 @@ inline void PutVarint(std::string& out, uint64_t value) {
     value >>= 7;
   }
   out.push_back(static_cast<char>(value));
+}
+
+inline constexpr size_t kMaxVarintBytes = 10;
+
+// The same into memory with room for kMaxVarintBytes; returns the end.
+inline char* PutVarintAt(char* out, uint64_t value) {
+  while (value >= 0x80) {
+    *out++ = static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  *out++ = static_cast<char>(value);
+  return out;
 }
 
 // Fails the reader on a truncated or overlong number.

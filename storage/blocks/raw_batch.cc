@@ -45,13 +45,16 @@ void PutText(std::string& out, std::string_view text) {
 
 template <typename Row>
 void PutRows(std::string& out, RecordClass record_class, const std::vector<Row>& rows) {
+  std::string columns;
   for (size_t begin = 0; begin < rows.size(); begin += kMaxBlockRows) {
     std::vector<const Row*> part;
     const size_t end = std::min(rows.size(), begin + kMaxBlockRows);
     part.reserve(end - begin);
     for (size_t i = begin; i < end; ++i) part.push_back(&rows[i]);
+    columns.clear();
+    EncodeRows(part, columns);
     out.push_back(static_cast<char>(record_class));
-    PutText(out, EncodeRows(part));
+    PutText(out, columns);
   }
 }
 
@@ -93,29 +96,29 @@ absl::Status TakeSection(RecordClass record_class, std::string_view columns, mod
 }  // namespace
 
 std::string EncodeRawBatch(const model::Batch& batch) {
-  std::string body;
-  PutText(body, batch.id.agent_id);
-  PutText(body, batch.tenant);
-  PutText(body, batch.cluster);
-  PutVarint(body, batch.id.boot_epoch);
-  PutVarint(body, batch.id.sequence);
-  PutVarint(body, batch.rule_version);
-  PutVarint(body, ZigZag(batch.first_ns));
-  PutVarint(body, ZigZag(batch.last_ns));
-  PutRows(body, RecordClass::kSpan, batch.spans);
-  PutRows(body, RecordClass::kEdgeStats, batch.edges);
-  PutRows(body, RecordClass::kProcessEvent, batch.processes);
-  PutRows(body, RecordClass::kLoss, batch.losses);
-  PutRows(body, RecordClass::kAddressBinding, batch.addresses);
-  PutRows(body, RecordClass::kMetricSeries, batch.series);
-  PutRows(body, RecordClass::kMetricPoint, batch.points);
-  PutRows(body, RecordClass::kChunk, batch.chunks);
-  PutRows(body, RecordClass::kContent, batch.contents);
+  // The checksum is filled in at the end.
+  std::string out = {kMagic, static_cast<char>(kVersion), 0, 0, 0, 0, 0, 0};
+  PutText(out, batch.id.agent_id);
+  PutText(out, batch.tenant);
+  PutText(out, batch.cluster);
+  PutVarint(out, batch.id.boot_epoch);
+  PutVarint(out, batch.id.sequence);
+  PutVarint(out, batch.rule_version);
+  PutVarint(out, ZigZag(batch.first_ns));
+  PutVarint(out, ZigZag(batch.last_ns));
+  PutRows(out, RecordClass::kSpan, batch.spans);
+  PutRows(out, RecordClass::kEdgeStats, batch.edges);
+  PutRows(out, RecordClass::kProcessEvent, batch.processes);
+  PutRows(out, RecordClass::kLoss, batch.losses);
+  PutRows(out, RecordClass::kAddressBinding, batch.addresses);
+  PutRows(out, RecordClass::kMetricSeries, batch.series);
+  PutRows(out, RecordClass::kMetricPoint, batch.points);
+  PutRows(out, RecordClass::kChunk, batch.chunks);
+  PutRows(out, RecordClass::kContent, batch.contents);
 
-  std::string out = {kMagic, static_cast<char>(kVersion), 0, 0};
-  const uint32_t crc = Crc(body);
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(crc >> shift));
-  return out + body;
+  const uint32_t crc = Crc(std::string_view(out).substr(kHeaderBytes));
+  for (int i = 0; i < 4; ++i) out[4 + i] = static_cast<char>(crc >> (8 * i));
+  return out;
 }
 
 absl::StatusOr<model::Batch> DecodeRawBatch(std::string_view bytes) {

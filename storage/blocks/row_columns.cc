@@ -151,10 +151,17 @@ void Describe(Archive& a, std::type_identity<model::Content>) {
 }  // namespace
 
 template <typename Row>
+void EncodeRows(const std::vector<const Row*>& rows, std::string& out) {
+  const ColumnEncoder<Row> encoder(
+      rows, [](ColumnEncoder<Row>& archive) { Describe(archive, std::type_identity<Row>()); });
+  encoder.Finish(out);
+}
+
+template <typename Row>
 std::string EncodeRows(const std::vector<const Row*>& rows) {
-  ColumnEncoder<Row> encoder(rows);
-  Describe(encoder, std::type_identity<Row>());
-  return encoder.Finish();
+  std::string out;
+  EncodeRows(rows, out);
+  return out;
 }
 
 template <typename Row>
@@ -166,22 +173,31 @@ absl::StatusOr<std::vector<Row>> DecodeRows(std::string_view columns) {
 }
 
 template std::string EncodeRows(const std::vector<const model::Span*>&);
+template void EncodeRows(const std::vector<const model::Span*>&, std::string&);
 template absl::StatusOr<std::vector<model::Span>> DecodeRows(std::string_view);
 template std::string EncodeRows(const std::vector<const model::EdgeStats*>&);
+template void EncodeRows(const std::vector<const model::EdgeStats*>&, std::string&);
 template absl::StatusOr<std::vector<model::EdgeStats>> DecodeRows(std::string_view);
 template std::string EncodeRows(const std::vector<const model::ProcessEvent*>&);
+template void EncodeRows(const std::vector<const model::ProcessEvent*>&, std::string&);
 template absl::StatusOr<std::vector<model::ProcessEvent>> DecodeRows(std::string_view);
 template std::string EncodeRows(const std::vector<const model::Loss*>&);
+template void EncodeRows(const std::vector<const model::Loss*>&, std::string&);
 template absl::StatusOr<std::vector<model::Loss>> DecodeRows(std::string_view);
 template std::string EncodeRows(const std::vector<const model::AddressBinding*>&);
+template void EncodeRows(const std::vector<const model::AddressBinding*>&, std::string&);
 template absl::StatusOr<std::vector<model::AddressBinding>> DecodeRows(std::string_view);
 template std::string EncodeRows(const std::vector<const model::MetricSeries*>&);
+template void EncodeRows(const std::vector<const model::MetricSeries*>&, std::string&);
 template absl::StatusOr<std::vector<model::MetricSeries>> DecodeRows(std::string_view);
 template std::string EncodeRows(const std::vector<const model::MetricPoint*>&);
+template void EncodeRows(const std::vector<const model::MetricPoint*>&, std::string&);
 template absl::StatusOr<std::vector<model::MetricPoint>> DecodeRows(std::string_view);
 template std::string EncodeRows(const std::vector<const model::Chunk*>&);
+template void EncodeRows(const std::vector<const model::Chunk*>&, std::string&);
 template absl::StatusOr<std::vector<model::Chunk>> DecodeRows(std::string_view);
 template std::string EncodeRows(const std::vector<const model::Content*>&);
+template void EncodeRows(const std::vector<const model::Content*>&, std::string&);
 template absl::StatusOr<std::vector<model::Content>> DecodeRows(std::string_view);
 
 }  // namespace kindling::storage

@@ -15,6 +15,9 @@ namespace kindling::storage {
 // Row is a record of model::Batch. REQUIRES: at most kMaxBlockRows rows.
 template <typename Row>
 std::string EncodeRows(const std::vector<const Row*>& rows);
+// Appends them.
+template <typename Row>
+void EncodeRows(const std::vector<const Row*>& rows, std::string& out);
 
 // DATA_LOSS when the columns are not sound; never more memory than the limits in columns.h.
 template <typename Row>
