@@ -72,9 +72,15 @@ void LatencyHistogram::Merge(const LatencyHistogram& other) {
   count_ += other.count_;
   zero_count_ += other.zero_count_;
   sum_ns_ += other.sum_ns_;
-  for (size_t i = 0; i < other.counts_.size(); ++i) {
-    if (other.counts_[i] != 0) Slot(other.offset_ + static_cast<int>(i)) += other.counts_[i];
-  }
+  const auto is_used = [](uint64_t count) { return count != 0; };
+  const auto first = std::find_if(other.counts_.begin(), other.counts_.end(), is_used);
+  if (first == other.counts_.end()) return;
+  const auto last = std::find_if(other.counts_.rbegin(), other.counts_.rend(), is_used).base();
+  const int bucket = other.offset_ + static_cast<int>(first - other.counts_.begin());
+  // Makes room for all at once.
+  Slot(bucket + static_cast<int>(last - first) - 1);
+  uint64_t* const to = &Slot(bucket);
+  for (auto it = first; it != last; ++it) to[it - first] += *it;
 }
 
 double LatencyHistogram::QuantileNs(double q) const {

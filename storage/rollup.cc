@@ -1,102 +1,88 @@
 #include "storage/rollup.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
-#include "storage/blocks/edge_block.h"
-
 namespace kindling::storage {
+
+std::vector<EdgeRow> RollUpEdges(const std::vector<EdgeRow>& rows, size_t series, int64_t step_ns,
+                                 EdgeSums& sums) {
+  std::vector<EdgeRow> result = rows;
+  for (EdgeRow& row : result) {
+    if (row.window_ns > step_ns) continue;
+    row.start_ns = AlignDown(row.start_ns, step_ns);
+    row.window_ns = step_ns;
+  }
+  JoinEdgeRows(result, series, sums);
+  return result;
+}
+
 namespace {
 
-// What one row of the result is made of.
-struct EdgeKey {
-  const model::EdgeStats* row;
-  int64_t start_ns;
-  int64_t window_ns;
+// By place: a row of the series, for what names it.
+std::vector<const model::EdgeStats*> NamesOf(const EdgeSeries& series) {
+  std::vector<const model::EdgeStats*> names(series.size());
+  for (uint32_t i = 0; i < series.size(); ++i) names[series.Place(i)] = &series.row(i);
+  return names;
+}
 
-  bool operator==(const EdgeKey& other) const {
-    return start_ns == other.start_ns && window_ns == other.window_ns &&
-           SameEdgeSeries(*row, *other.row);
-  }
-  template <typename H>
-  friend H AbslHashValue(H h, const EdgeKey& key) {
-    const model::EdgeStats& row = *key.row;
-    return H::combine(std::move(h), row.client, row.server, key.start_ns, key.window_ns,
-                      row.observer, row.protocol, row.transport, row.endpoint, row.outcome,
-                      row.status_code);
-  }
-};
-
-// The same without what was asked.
-struct FlowKey {
-  const model::EdgeStats* row;
-  int64_t start_ns;
-  int64_t window_ns;
-
-  bool operator==(const FlowKey& other) const {
-    const model::EdgeStats& a = *row;
-    const model::EdgeStats& b = *other.row;
-    return start_ns == other.start_ns && window_ns == other.window_ns && a.observer == b.observer &&
-           a.protocol == b.protocol && a.transport == b.transport && a.client == b.client &&
-           a.server == b.server;
-  }
-  template <typename H>
-  friend H AbslHashValue(H h, const FlowKey& key) {
-    const model::EdgeStats& row = *key.row;
-    return H::combine(std::move(h), row.client, row.server, key.start_ns, key.window_ns,
-                      row.observer, row.protocol, row.transport);
-  }
-};
-
-template <typename Key>
-Key KeyOf(const model::EdgeStats& row, int64_t step_ns) {
-  if (row.window_ns > step_ns) {
-    return {.row = &row, .start_ns = row.window_start_ns, .window_ns = row.window_ns};
-  }
-  return {.row = &row, .start_ns = AlignDown(row.window_start_ns, step_ns), .window_ns = step_ns};
+bool SameFlow(const SeriesIds& a, const SeriesIds& b) {
+  return a.observer == b.observer && a.server == b.server && a.client == b.client &&
+         a.protocol == b.protocol && a.transport == b.transport;
 }
 
 }  // namespace
 
-std::vector<model::EdgeStats> FlowsOf(const std::vector<model::EdgeStats>& rows, int64_t step_ns) {
+std::vector<model::EdgeStats> FlowsOf(const std::vector<EdgeRow>& rows, const EdgeSeries& series) {
+  const std::vector<const model::EdgeStats*> names = NamesOf(series);
+  const std::vector<SeriesIds>& ids = series.series();
   std::vector<model::EdgeStats> result;
-  absl::flat_hash_map<FlowKey, size_t> places;
-  for (const model::EdgeStats& row : rows) {
-    const auto key = KeyOf<FlowKey>(row, step_ns);
-    const auto [it, added] = places.try_emplace(key, result.size());
-    if (added) {
-      result.push_back({.window_start_ns = key.start_ns,
-                        .window_ns = key.window_ns,
-                        .observer = row.observer,
-                        .client = row.client,
-                        .server = row.server,
-                        .protocol = row.protocol,
-                        .transport = row.transport});
+  // Series of one flow follow one another. By window: its place in the result.
+  std::map<std::pair<int64_t, int64_t>, size_t> windows;
+  uint32_t last = 0;
+  for (const EdgeRow& row : rows) {
+    if (!SameFlow(ids[row.series], ids[std::exchange(last, row.series)])) windows.clear();
+    const auto [it, is_new] = windows.try_emplace({row.start_ns, row.window_ns}, result.size());
+    if (is_new) {
+      const model::EdgeStats& name = *names[row.series];
+      result.push_back({.window_start_ns = row.start_ns,
+                        .window_ns = row.window_ns,
+                        .observer = name.observer,
+                        .client = name.client,
+                        .server = name.server,
+                        .protocol = name.protocol,
+                        .transport = name.transport});
     }
     model::EdgeStats& flow = result[it->second];
-    flow.count += row.count;
-    flow.connections += row.connections;
-    flow.connect_failures += row.connect_failures;
-    flow.lost += row.lost;
+    flow.count += row.numbers->count;
+    flow.connections += row.numbers->connections;
+    flow.connect_failures += row.numbers->connect_failures;
+    flow.lost += row.numbers->lost;
   }
   return result;
 }
 
 std::vector<model::EdgeStats> RollUpEdges(const std::vector<model::EdgeStats>& rows,
                                           int64_t step_ns) {
+  EdgeSeries names;
+  EdgeSums sums;
   std::vector<model::EdgeStats> result;
-  absl::flat_hash_map<EdgeKey, size_t> places;
-  for (const model::EdgeStats& row : rows) {
-    const auto key = KeyOf<EdgeKey>(row, step_ns);
-    const auto [it, added] = places.try_emplace(key, result.size());
-    if (!added) {
-      AddEdgeNumbers(result[it->second], row);
-      continue;
-    }
-    result.push_back(row);
-    result.back().window_start_ns = key.start_ns;
-    result.back().window_ns = key.window_ns;
+  const std::vector<EdgeRow> named = NameEdgeRows(rows, names, sums);
+  const std::vector<const model::EdgeStats*> of = NamesOf(names);
+  for (const EdgeRow& row : RollUpEdges(named, names.size(), step_ns, sums)) {
+    const model::EdgeStats& name = *of[row.series];
+    model::EdgeStats& out = result.emplace_back(*row.numbers);
+    out.window_start_ns = row.start_ns;
+    out.window_ns = row.window_ns;
+    out.observer = name.observer;
+    out.client = name.client;
+    out.server = name.server;
+    out.protocol = name.protocol;
+    out.transport = name.transport;
+    out.endpoint = name.endpoint;
+    out.outcome = name.outcome;
+    out.status_code = name.status_code;
   }
   return result;
 }

@@ -41,20 +41,34 @@ bool IsOverflow(const model::MetricSeries& series) {
 
 }  // namespace
 
-bool SeriesLimiter::Limit(const SeriesScope& scope, model::EdgeStats& row) {
+SeriesLimiter::Fold SeriesLimiter::FoldOf(const SeriesScope& scope, const model::EdgeStats& row,
+                                          uint64_t rows) {
   Bucket& bucket = Find(scope);
   const uint64_t folded = FoldedHashOf(row);
   const bool was_folded = IsFolded(row);
-  if (!was_folded && Admit(bucket.edges, HashOf(row, folded), limits_.edge_series)) return false;
-  row.endpoint = row.status_code = kOther;
-  if (Admit(bucket.folded_edges, folded, limits_.folded_edge_series)) {
-    folded_edge_rows_ += !was_folded;
-    return !was_folded;
+  if (!was_folded && Admit(bucket.edges, HashOf(row, folded), limits_.edge_series)) {
+    return Fold::kNone;
   }
-  if (IsOther(row.client) && IsOther(row.server)) return false;
-  row.client = row.server = {.workload = std::string(kOther)};
-  ++folded_edge_rows_;
-  return true;
+  if (Admit(bucket.folded_edges, folded, limits_.folded_edge_series)) {
+    if (was_folded) return Fold::kNone;
+    folded_edge_rows_ += rows;
+    return Fold::kEndpoint;
+  }
+  if (was_folded && IsOther(row.client) && IsOther(row.server)) return Fold::kNone;
+  if (!IsOther(row.client) || !IsOther(row.server)) folded_edge_rows_ += rows;
+  return Fold::kParties;
+}
+
+void SeriesLimiter::Apply(Fold fold, model::EdgeStats& row) {
+  if (fold == Fold::kNone) return;
+  row.endpoint = row.status_code = kOther;
+  if (fold == Fold::kParties) row.client = row.server = {.workload = std::string(kOther)};
+}
+
+bool SeriesLimiter::Limit(const SeriesScope& scope, model::EdgeStats& row) {
+  const uint64_t before = folded_edge_rows_;
+  Apply(FoldOf(scope, row, 1), row);
+  return folded_edge_rows_ != before;
 }
 
 bool SeriesLimiter::Limit(const SeriesScope& scope, model::MetricSeries& series) {

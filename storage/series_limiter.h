@@ -51,6 +51,12 @@ class SeriesLimiter {
   bool Limit(const SeriesScope& scope, model::EdgeStats& row);
   bool Limit(const SeriesScope& scope, model::MetricSeries& series);
 
+  // What becomes of a series of edge rows, of which there are `rows`.
+  enum class Fold { kNone, kEndpoint, kParties };
+  Fold FoldOf(const SeriesScope& scope, const model::EdgeStats& row, uint64_t rows);
+  // Puts a row to the overflow series.
+  static void Apply(Fold fold, model::EdgeStats& row);
+
   // A series that the bucket already holds: it stays as it is, whatever the limits.
   void Seed(const SeriesScope& scope, const model::EdgeStats& row);
   void Seed(const SeriesScope& scope, const model::MetricSeries& series);

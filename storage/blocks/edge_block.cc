@@ -1,12 +1,10 @@
 #include "storage/blocks/edge_block.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
-#include <numeric>
-#include <tuple>
 #include <utility>
 
-#include "absl/container/flat_hash_map.h"
 #include "base/byte_reader.h"
 #include "base/status_macros.h"
 #include "storage/blocks/edge_rows.h"
@@ -25,30 +23,6 @@ constexpr uint64_t kMaxRows = 2 * kEdgeBlockRows;
 
 // On disk: never renumber.
 enum Section : uint32_t { kTexts = 1, kSeries = 2, kDirectory = 3, kFirstSegment = 16 };
-
-// A party, its texts by number.
-struct PartyIds {
-  uint32_t workload = 0;
-  uint32_t workload_kind = 0;
-  uint32_t host = 0;
-  uint32_t address = 0;
-  uint32_t dns_name = 0;
-  uint32_t port = 0;
-  auto operator<=>(const PartyIds&) const = default;
-};
-
-// What names a series, parties and texts by number; in the order in which series are stored.
-struct SeriesIds {
-  uint32_t observer = 0;
-  uint32_t server = 0;
-  uint32_t client = 0;
-  uint32_t protocol = 0;
-  uint32_t transport = 0;
-  uint32_t endpoint = 0;
-  uint32_t outcome = 0;
-  uint32_t status_code = 0;
-  auto operator<=>(const SeriesIds&) const = default;
-};
 
 // Both tables in a number stream. Made with at least one text and one party.
 class SeriesTables {
@@ -111,28 +85,29 @@ class SeriesTables {
   IdColumn status_code_;
 };
 
-// Rows by series and time, each series by number.
+// Rows by series and time. What other series of the table there may be is left out of the block:
+// what is numbered in the order of blocks still is after that.
 class EdgeEncoder {
  public:
-  explicit EdgeEncoder(std::vector<model::EdgeStats> rows) : rows_(std::move(rows)) {}
+  EdgeEncoder(const EdgeSeries& names, std::span<const EdgeRow> rows)
+      : names_(names), rows_(rows) {}
 
   SealedBlock Encode(const ZstdDictionaries& dictionaries) {
-    NameSeries();
-    Sort();
     FrameWriter frame(FrameClass::kEdges, kVersion, dictionaries);
-    frame.Add(kTexts, texts_.Encode(), Packing::kText);
+    CollectNames();
+    frame.Add(kTexts, EncodeTexts(texts_), Packing::kText);
     frame.Add(kSeries, EncodeSeries(), Packing::kStored);
     SegmentDirectory directory;
     directory.segments = CutSegments(sizes_);
     SealedBlock block;
-    block.rows = order_.size();
-    if (!order_.empty()) {
+    block.rows = rows_.size();
+    if (!rows_.empty()) {
       block.first_ns = INT64_MAX;
       block.last_ns = INT64_MIN;
     }
-    for (const Place& place : order_) {
-      block.first_ns = std::min(block.first_ns, place.start_ns);
-      block.last_ns = std::max(block.last_ns, place.start_ns);
+    for (const EdgeRow& row : rows_) {
+      block.first_ns = std::min(block.first_ns, row.start_ns);
+      block.last_ns = std::max(block.last_ns, row.start_ns);
     }
     directory.base_ns = block.first_ns;
     frame.Add(kDirectory, EncodeDirectory(directory), Packing::kStored);
@@ -148,41 +123,7 @@ class EdgeEncoder {
   }
 
  private:
-  struct Place {
-    uint32_t series = 0;
-    uint32_t row = 0;
-    int64_t start_ns = 0;
-  };
-
-  // By what they refer to.
-  struct PartyKey {
-    const model::Party* party;
-    bool operator==(const PartyKey& other) const { return *party == *other.party; }
-    template <typename H>
-    friend H AbslHashValue(H h, const PartyKey& key) {
-      const model::Party& p = *key.party;
-      return H::combine(std::move(h), p.workload, p.workload_kind, p.host, p.address, p.port,
-                        p.dns_name);
-    }
-  };
-  struct SeriesKey {
-    const model::EdgeStats* row;
-    uint32_t client;
-    uint32_t server;
-    bool operator==(const SeriesKey& other) const {
-      const auto key = [](const SeriesKey& k) {
-        return std::tie(k.client, k.server, k.row->observer, k.row->protocol, k.row->transport,
-                        k.row->outcome, k.row->endpoint, k.row->status_code);
-      };
-      return key(*this) == key(other);
-    }
-    template <typename H>
-    friend H AbslHashValue(H h, const SeriesKey& key) {
-      return H::combine(std::move(h), key.client, key.server, key.row->observer, key.row->protocol,
-                        key.row->transport, key.row->outcome, key.row->endpoint,
-                        key.row->status_code);
-    }
-  };
+  static constexpr uint32_t kUnused = UINT32_MAX;
 
   static std::string EncodeSummary(const SealedBlock& block) {
     std::string out;
@@ -192,113 +133,52 @@ class EdgeEncoder {
     return out;
   }
 
-  // Texts as they were added.
-  PartyIds Add(const model::Party& party) {
-    return {.workload = texts_.Add(party.workload),
-            .workload_kind = texts_.Add(party.workload_kind),
-            .host = texts_.Add(party.host),
-            .address = texts_.Add(party.address),
-            .dns_name = texts_.Add(party.dns_name),
-            .port = party.port};
+  static std::array<uint32_t*, 5> TextsOf(PartyIds& party) {
+    return {&party.workload, &party.workload_kind, &party.host, &party.address, &party.dns_name};
   }
 
-  // Parties and series are first numbered as they come, so that each text is looked up once for
-  // each series and not for each row.
-  void NameSeries() {
-    absl::flat_hash_map<PartyKey, uint32_t> party_numbers;
-    absl::flat_hash_map<SeriesKey, uint32_t> series_numbers;
-    std::vector<SeriesKey> series;
-    const auto party_number = [&](const model::Party& party) {
-      const auto [it, added] =
-          party_numbers.try_emplace({&party}, static_cast<uint32_t>(parties_.size()));
-      if (added) parties_.push_back(Add(party));
-      return it->second;
-    };
-    order_.reserve(rows_.size());
-    for (size_t i = 0; i < rows_.size(); ++i) {
-      const model::EdgeStats& row = rows_[i];
-      uint32_t number = 0;
-      if (i > 0 && SameEdgeSeries(row, rows_[i - 1])) {
-        number = order_.back().series;
-      } else {
-        const SeriesKey key = {
-            .row = &row, .client = party_number(row.client), .server = party_number(row.server)};
-        const auto [it, added] =
-            series_numbers.try_emplace(key, static_cast<uint32_t>(series.size()));
-        if (added) series.push_back(key);
-        number = it->second;
+  // Numbers those that are marked, in their order; gives how many they are.
+  static uint32_t Renumber(std::vector<uint32_t>& marked) {
+    uint32_t next = 0;
+    for (uint32_t& number : marked) {
+      if (number != kUnused) number = next++;
+    }
+    return next;
+  }
+
+  void CollectNames() {
+    std::vector<uint32_t> texts(names_.texts().size(), kUnused);
+    std::vector<uint32_t> parties(names_.parties().size(), kUnused);
+    uint32_t last = kUnused;
+    for (const EdgeRow& row : rows_) {
+      if (row.series != last) {
+        last = row.series;
+        const SeriesIds& series = series_.emplace_back(names_.series()[last]);
+        sizes_.push_back(0);
+        parties[series.client] = parties[series.server] = 0;
+        texts[series.endpoint] = texts[series.status_code] = 0;
       }
-      order_.push_back(
-          {.series = number, .row = static_cast<uint32_t>(i), .start_ns = row.window_start_ns});
+      ++sizes_.back();
     }
-
-    std::vector<std::pair<uint32_t, uint32_t>> texts_of_series;  // endpoint, status
-    for (const SeriesKey& key : series) {
-      const uint32_t endpoint = texts_.Add(key.row->endpoint);
-      texts_of_series.emplace_back(endpoint, texts_.Add(key.row->status_code));
+    parties_.reserve(Renumber(parties));
+    for (size_t i = 0; i < parties.size(); ++i) {
+      if (parties[i] == kUnused) continue;
+      PartyIds& party = parties_.emplace_back(names_.parties()[i]);
+      for (const uint32_t* text : TextsOf(party)) texts[*text] = 0;
     }
-    texts_.Sort();
-
+    texts_.reserve(Renumber(texts));
+    for (size_t i = 0; i < texts.size(); ++i) {
+      if (texts[i] != kUnused) texts_.push_back(names_.texts()[i]);
+    }
     for (PartyIds& party : parties_) {
-      for (uint32_t* text :
-           {&party.workload, &party.workload_kind, &party.host, &party.address, &party.dns_name}) {
-        *text = texts_.Number(*text);
-      }
+      for (uint32_t* text : TextsOf(party)) *text = texts[*text];
     }
-    const std::vector<uint32_t> party_places = SortedPlaces(parties_);
-    std::sort(parties_.begin(), parties_.end());
-
-    for (size_t i = 0; i < series.size(); ++i) {
-      const SeriesKey& key = series[i];
-      const model::EdgeStats& row = *key.row;
-      series_.push_back({
-          .observer = static_cast<uint8_t>(row.observer),
-          .server = party_places[key.server],
-          .client = party_places[key.client],
-          .protocol = static_cast<uint8_t>(row.protocol),
-          .transport = static_cast<uint8_t>(row.transport),
-          .endpoint = texts_.Number(texts_of_series[i].first),
-          .outcome = static_cast<uint8_t>(row.outcome),
-          .status_code = texts_.Number(texts_of_series[i].second),
-      });
+    for (SeriesIds& series : series_) {
+      series.client = parties[series.client];
+      series.server = parties[series.server];
+      series.endpoint = texts[series.endpoint];
+      series.status_code = texts[series.status_code];
     }
-    const std::vector<uint32_t> series_places = SortedPlaces(series_);
-    std::sort(series_.begin(), series_.end());
-    for (Place& place : order_) place.series = series_places[place.series];
-  }
-
-  // Where each of these, all different, comes in their order.
-  template <typename T>
-  static std::vector<uint32_t> SortedPlaces(const std::vector<T>& things) {
-    std::vector<uint32_t> order(things.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(),
-              [&things](uint32_t a, uint32_t b) { return things[a] < things[b]; });
-    std::vector<uint32_t> places(things.size());
-    for (uint32_t i = 0; i < order.size(); ++i) places[order[i]] = i;
-    return places;
-  }
-
-  // Also merges the rows of the same series and window.
-  void Sort() {
-    const auto before = [this](const Place& a, const Place& b) {
-      return std::tie(a.series, a.start_ns, rows_[a.row].window_ns) <
-             std::tie(b.series, b.start_ns, rows_[b.row].window_ns);
-    };
-    if (!std::is_sorted(order_.begin(), order_.end(), before)) {
-      std::sort(order_.begin(), order_.end(), before);
-    }
-    size_t kept = 0;
-    for (const Place& place : order_) {
-      if (kept > 0 && !before(order_[kept - 1], place)) {
-        AddEdgeNumbers(rows_[order_[kept - 1].row], rows_[place.row]);
-      } else {
-        order_[kept++] = place;
-      }
-    }
-    order_.resize(kept);
-    sizes_.assign(series_.size(), 0);
-    for (const Place& place : order_) ++sizes_[place.series];
   }
 
   std::string EncodeSeries() {
@@ -318,27 +198,26 @@ class EdgeEncoder {
     std::vector<int64_t> times;
     std::vector<int64_t> windows;
     for (uint64_t i = 0; i < segment.series; ++i) {
-      const size_t first = next_;
-      next_ += sizes_[next_series_++];
+      const std::span<const EdgeRow> of = rows_.subspan(next_, sizes_[next_series_++]);
+      next_ += of.size();
       times.clear();
       windows.clear();
-      for (size_t at = first; at < next_; ++at) {
-        times.push_back(order_[at].start_ns);
-        windows.push_back(rows_[order_[at].row].window_ns);
+      for (const EdgeRow& row : of) {
+        times.push_back(row.start_ns);
+        windows.push_back(row.window_ns);
       }
       rows->Code(
           encoder, times, windows, times.size(),
-          [&](size_t at) -> model::EdgeStats& { return rows_[order_[first + at].row]; },
-          [](size_t) {});
+          [&](size_t at) -> const model::EdgeStats& { return *of[at].numbers; }, [](size_t) {});
     }
     return encoder.Finish();
   }
 
-  std::vector<model::EdgeStats> rows_;
-  TextTableBuilder texts_;
+  const EdgeSeries& names_;
+  const std::span<const EdgeRow> rows_;
+  std::vector<std::string_view> texts_;
   std::vector<PartyIds> parties_;
   std::vector<SeriesIds> series_;
-  std::vector<Place> order_;
   std::vector<uint64_t> sizes_;  // rows of each series
   size_t next_series_ = 0;       // what the next segment begins with
   size_t next_ = 0;
@@ -411,31 +290,17 @@ size_t TextBytes(const model::EdgeStats& row) {
 
 }  // namespace
 
-bool SameEdgeSeries(const model::EdgeStats& a, const model::EdgeStats& b) {
-  const auto key = [](const model::EdgeStats& row) {
-    return std::tie(row.observer, row.client, row.server, row.protocol, row.transport, row.endpoint,
-                    row.outcome, row.status_code);
-  };
-  return key(a) == key(b);
-}
-
-void AddEdgeNumbers(model::EdgeStats& row, const model::EdgeStats& other) {
-  row.count += other.count;
-  row.slow_count += other.slow_count;
-  row.sent_bytes += other.sent_bytes;
-  row.received_bytes += other.received_bytes;
-  row.connections += other.connections;
-  row.connect_failures += other.connect_failures;
-  row.connect_count += other.connect_count;
-  row.connect_sum_ns += other.connect_sum_ns;
-  row.lost += other.lost;
-  row.latency.Merge(other.latency);
-  row.blame += other.blame;
-}
-
-SealedBlock EncodeEdgeBlock(std::vector<model::EdgeStats> rows,
+SealedBlock EncodeEdgeBlock(const EdgeSeries& series, std::span<const EdgeRow> rows,
                             const ZstdDictionaries& dictionaries) {
-  return EdgeEncoder(std::move(rows)).Encode(dictionaries);
+  return EdgeEncoder(series, rows).Encode(dictionaries);
+}
+
+SealedBlock EncodeEdgeBlock(const std::vector<model::EdgeStats>& rows,
+                            const ZstdDictionaries& dictionaries) {
+  EdgeSeries series;
+  EdgeSums sums;
+  const std::vector<EdgeRow> named = NameEdgeRows(rows, series, sums);
+  return EncodeEdgeBlock(series, named, dictionaries);
 }
 
 absl::Status ReadEdgeBlock(std::string_view body, const ZstdDictionaries& dictionaries,

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "model/records.h"
+#include "storage/blocks/edge_series.h"
 #include "storage/blocks/sealed_block.h"
 #include "storage/blocks/zstd_dictionaries.h"
 
@@ -21,7 +23,10 @@ inline constexpr size_t kEdgeBlockRows = 32'768;
 // same series and window are merged into one. The summary holds nothing but the time range and the
 // number of rows; the filter is empty. A histogram comes back without zero counts at its ends; one
 // whose counts add up to more than 2^64 - 1 is cut to that.
-SealedBlock EncodeEdgeBlock(std::vector<model::EdgeStats> rows,
+SealedBlock EncodeEdgeBlock(const std::vector<model::EdgeStats>& rows,
+                            const ZstdDictionaries& dictionaries);
+// The same of rows that are in order and joined, after series.Sort(): JoinEdgeRows.
+SealedBlock EncodeEdgeBlock(const EdgeSeries& series, std::span<const EdgeRow> rows,
                             const ZstdDictionaries& dictionaries);
 
 // Gives the rows with start_ns <= window_start_ns < end_ns (INT64_MAX included if that is the end)
@@ -41,10 +46,5 @@ absl::StatusOr<std::vector<model::EdgeStats>> DecodeEdgeBlock(std::string_view b
                                                               int64_t end_ns = INT64_MAX);
 
 inline constexpr size_t kMaxEdgeBlockTextBytes = size_t{256} << 20;
-
-// True when two rows differ in nothing but the window and the numbers.
-bool SameEdgeSeries(const model::EdgeStats& a, const model::EdgeStats& b);
-// Adds the numbers of `other` to `row`, modulo 2^64.
-void AddEdgeNumbers(model::EdgeStats& row, const model::EdgeStats& other);
 
 }  // namespace kindling::storage

@@ -35,9 +35,11 @@ class EdgeRows {
     series_ = {};
     histogram_series_.Clear();
     for (size_t i = 0; i < times.size() && coder.ok(); ++i) {
-      model::EdgeStats& stats = row(i);
-      stats.window_start_ns = times[i];
-      stats.window_ns = windows[i];
+      auto& stats = row(i);
+      if constexpr (Coder::kDecodes) {
+        stats.window_start_ns = times[i];
+        stats.window_ns = windows[i];
+      }
       CodeRow(coder, used, stats);
       if (coder.ok()) done(i);
     }
@@ -131,50 +133,62 @@ class EdgeRows {
     return value;
   }
 
-  template <typename Coder>
-  void CodeRow(Coder& coder, uint32_t used, model::EdgeStats& row) {
+  // What is decoded goes into the row; what is encoded was read there.
+  template <typename Coder, typename Field>
+  static uint64_t Keep(Field& field, uint64_t value) {
+    if constexpr (Coder::kDecodes) field = value;
+    return value;
+  }
+
+  // Row is const for an encoder.
+  template <typename Coder, typename Row>
+  void CodeRow(Coder& coder, uint32_t used, Row& row) {
     const bool counted = (used >> kCount) & 1;
-    row.count = CodeMean(coder, used, kCount, row.count);
-    const auto by_count = [&](Column column, uint64_t value) {
-      return counted ? CodeRatio(coder, used, column, row.count, value)
-                     : CodeMean(coder, used, column, value);
+    const uint64_t count = Keep<Coder>(row.count, CodeMean(coder, used, kCount, row.count));
+    const auto by_count = [&](Column column, auto& field) {
+      Keep<Coder>(field, counted ? CodeRatio(coder, used, column, count, field)
+                                 : CodeMean(coder, used, column, field));
     };
-    row.slow_count = by_count(kSlowCount, row.slow_count);
-    row.sent_bytes = by_count(kSentBytes, row.sent_bytes);
-    row.received_bytes = by_count(kReceivedBytes, row.received_bytes);
-    row.connections = CodeMean(coder, used, kConnections, row.connections);
-    row.connect_failures = CodeMean(coder, used, kConnectFailures, row.connect_failures);
+    by_count(kSlowCount, row.slow_count);
+    by_count(kSentBytes, row.sent_bytes);
+    by_count(kReceivedBytes, row.received_bytes);
+    const auto by_mean = [&](Column column, auto& field) {
+      Keep<Coder>(field, CodeMean(coder, used, column, field));
+    };
+    by_mean(kConnections, row.connections);
+    by_mean(kConnectFailures, row.connect_failures);
+    uint64_t connects = 0;
     if ((used >> kConnectCount) & 1) {
-      row.connect_count = columns_[kConnectCount].CodeNear(coder, series_[kConnectCount].level,
-                                                           row.connections + row.connect_failures,
-                                                           row.connect_count);
-    } else {
-      row.connect_count = 0;
+      connects = columns_[kConnectCount].CodeNear(coder, series_[kConnectCount].level,
+                                                  row.connections + row.connect_failures,
+                                                  row.connect_count);
     }
-    row.connect_sum_ns = CodeRatio(coder, used, kConnectSum, row.connect_count, row.connect_sum_ns);
-    row.lost = CodeMean(coder, used, kLost, row.lost);
+    Keep<Coder>(row.connect_count, connects);
+    Keep<Coder>(row.connect_sum_ns,
+                CodeRatio(coder, used, kConnectSum, connects, row.connect_sum_ns));
+    by_mean(kLost, row.lost);
     uint64_t spent_ns = 0;
     if ((used >> kLatency) & 1) {
-      CodeLatency(coder, row);
+      CodeLatency(coder, count, row.latency);
       spent_ns = parts_->count == 0 ? 0 : parts_->sum_ns;
     } else if constexpr (Coder::kDecodes) {
       row.latency = {};
     }
     for (size_t i = 0; i < model::kCauseCount; ++i) {
-      row.blame.ns[i] =
-          CodeRatio(coder, used, kBlame + static_cast<int>(i), spent_ns, row.blame.ns[i]);
+      Keep<Coder>(row.blame.ns[i],
+                  CodeRatio(coder, used, kBlame + static_cast<int>(i), spent_ns, row.blame.ns[i]));
     }
   }
 
-  template <typename Coder>
-  void CodeLatency(Coder& coder, model::EdgeStats& row) {
-    if constexpr (!Coder::kDecodes) parts_->Take(row.latency);
+  template <typename Coder, typename Histogram>
+  void CodeLatency(Coder& coder, uint64_t near_count, Histogram& latency) {
+    if constexpr (!Coder::kDecodes) parts_->Take(latency);
     parts_->count =
-        columns_[kLatency].CodeNear(coder, series_[kLatency].level, row.count, parts_->count);
+        columns_[kLatency].CodeNear(coder, series_[kLatency].level, near_count, parts_->count);
     if (parts_->count != 0) histograms_.Code(coder, histogram_series_, *parts_);
     if constexpr (Coder::kDecodes) {
-      row.latency = {};
-      if (coder.ok() && parts_->count != 0 && !parts_->Give(row.latency)) coder.Fail();
+      latency = {};
+      if (coder.ok() && parts_->count != 0 && !parts_->Give(latency)) coder.Fail();
     }
   }
 

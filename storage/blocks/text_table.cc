@@ -31,11 +31,11 @@ void TextTableBuilder::Sort() {
   texts_ = std::move(sorted);
 }
 
-std::string TextTableBuilder::Encode() const {
+std::string EncodeTexts(const std::vector<std::string_view>& texts) {
   std::string out;
-  PutVarint(out, texts_.size());
+  PutVarint(out, texts.size());
   std::string_view last;
-  for (const std::string_view text : texts_) {
+  for (const std::string_view text : texts) {
     const size_t most = std::min(last.size(), text.size());
     size_t shared = 0;
     while (shared < most && text[shared] == last[shared]) ++shared;

@@ -12,6 +12,9 @@ namespace kindling::storage {
 
 // The texts of a block: each once, in order, as the length it shares with the one before, the
 // length of the rest, and the rest.
+std::string EncodeTexts(const std::vector<std::string_view>& texts);
+
+// Finds these texts and their order.
 class TextTableBuilder {
  public:
   // Gives the number of the text among those that were added, as they came. The text is referred to
@@ -28,7 +31,7 @@ class TextTableBuilder {
   }
   std::string_view operator[](uint32_t number) const { return texts_[number]; }
   size_t size() const { return texts_.size(); }
-  std::string Encode() const;
+  std::string Encode() const { return EncodeTexts(texts_); }
 
  private:
   absl::flat_hash_map<absl::string_view, uint32_t> added_;

@@ -22,7 +22,6 @@ uint64_t FullRows(BlockClass block_class) {
     case BlockClass::kSpans:
       return kSpanBlockRows;
     case BlockClass::kEdges:
-    case BlockClass::kFlows:
       return kEdgeBlockRows;
     case BlockClass::kMetrics:
       return kMetricBlockPoints;
@@ -74,7 +73,7 @@ absl::Status Gather(rocksdb::DB& db, const View& view, const Merge& merge, Merge
 std::optional<Merge> ChooseMerge(const View& view, int64_t quiet_before_ns) {
   for (const auto& bucket : view.buckets) {
     const size_t enough = bucket->written_ns < quiet_before_ns ? 2 : kManyBlocks;
-    if (bucket->blocks.size() < enough || bucket->damaged) continue;
+    if (bucket->blocks.size() < enough) continue;
     std::map<std::pair<Space, BlockClass>, Merge> small;
     std::map<std::pair<Space, BlockClass>, uint64_t> rows;
     for (const auto& block : bucket->blocks) {
@@ -122,13 +121,11 @@ absl::StatusOr<MergeWrite> MergeBlocks(rocksdb::DB& db, const View& view, const 
           });
       break;
     case BlockClass::kEdges:
-    case BlockClass::kFlows:
       status = Gather<model::EdgeStats>(
           db, view, merge, out,
           [&](std::string_view body) { return DecodeEdgeBlock(body, dictionaries); }, nothing,
-          [&](auto rows) {
-            writer.AddEdges(space, merge.blocks.front()->key.block_class, std::move(rows),
-                            out.added);
+          [&](const auto& rows) {
+            writer.AddEdges(space, merge.blocks.front()->key.block_class, rows, out.added);
           });
       break;
     case BlockClass::kMetrics:

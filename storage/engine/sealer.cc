@@ -1,6 +1,7 @@
 #include "storage/engine/sealer.h"
 
 #include <algorithm>
+#include <deque>
 #include <iterator>
 #include <memory>
 #include <set>
@@ -34,27 +35,14 @@ template <typename Row>
 using Buckets = std::map<int64_t, std::vector<Row>>;
 
 struct SpaceRows {
-  Buckets<const model::Span*> spans;  // in the batches
-  Buckets<model::EdgeStats> edges;
+  Buckets<const model::Span*> spans;       // in the batches
+  Buckets<const model::EdgeStats*> edges;  // likewise
   Buckets<MetricRun> metrics;
   Buckets<model::ProcessEvent> processes;
   Buckets<model::Loss> losses;
   Buckets<model::Chunk> chunks;
   Buckets<model::Content> contents;
 };
-
-// Parts of about `full` rows each, none of them tiny, none larger than twice that.
-template <typename Row, typename Make>
-void InParts(std::vector<Row> rows, size_t full, Make make) {
-  const size_t parts = std::max<size_t>(1, rows.size() / full);
-  const size_t each = (rows.size() + parts - 1) / parts;
-  if (parts == 1) return make(std::move(rows));
-  for (size_t begin = 0; begin < rows.size(); begin += each) {
-    const size_t end = std::min(rows.size(), begin + each);
-    make(std::vector<Row>(std::make_move_iterator(rows.begin() + static_cast<ptrdiff_t>(begin)),
-                          std::make_move_iterator(rows.begin() + static_cast<ptrdiff_t>(end))));
-  }
-}
 
 class Partition {
  public:
@@ -122,12 +110,65 @@ class Partition {
 };
 
 // Rows of a coarser tier, by the start of their buckets there.
-template <typename Row, typename Time>
-Buckets<Row> Regroup(std::vector<Row> rows, int64_t bucket_ns, Time time) {
-  Buckets<Row> out;
-  for (Row& row : rows) out[AlignDown(time(row), bucket_ns)].push_back(std::move(row));
+Buckets<EdgeRow> Regroup(const std::vector<EdgeRow>& rows, int64_t bucket_ns) {
+  Buckets<EdgeRow> out;
+  std::vector<EdgeRow>* to = nullptr;
+  int64_t bucket = 0;
+  for (const EdgeRow& row : rows) {
+    const int64_t now = AlignDown(row.start_ns, bucket_ns);
+    if (to == nullptr || now != bucket) to = &out[bucket = now];
+    to->push_back(row);
+  }
   return out;
 }
+
+// The rows of one bucket, their series named and limited.
+class SealedEdges {
+ public:
+  SealedEdges(const std::vector<const model::EdgeStats*>& rows, const Space& space,
+              int64_t bucket_ns, SeriesGate& gate) {
+    rows_.reserve(rows.size());
+    std::vector<uint64_t> counts;
+    for (const model::EdgeStats* row : rows) {
+      const uint32_t number = series_.Add(*row);
+      if (number == counts.size()) counts.push_back(0);
+      ++counts[number];
+      rows_.push_back({.series = number,
+                       .start_ns = row->window_start_ns,
+                       .window_ns = row->window_ns,
+                       .numbers = row});
+    }
+    std::vector<SeriesLimiter::Fold> folds;
+    if (gate.Folds(space, bucket_ns, series_, counts, folds)) Fold(folds);
+    series_.Sort();
+    for (EdgeRow& row : rows_) row.series = series_.Place(row.series);
+    JoinEdgeRows(rows_, series_.size(), sums_);
+  }
+
+  const EdgeSeries& series() const { return series_; }
+  const std::vector<EdgeRow>& rows() const { return rows_; }
+  std::vector<EdgeRow> RollUp(const std::vector<EdgeRow>& rows, int64_t step_ns) {
+    return RollUpEdges(rows, series_.size(), step_ns, sums_);
+  }
+
+ private:
+  void Fold(const std::vector<SeriesLimiter::Fold>& folds) {
+    std::vector<uint32_t> now(folds.size());
+    for (uint32_t i = 0; i < folds.size(); ++i) {
+      now[i] = i;
+      if (folds[i] == SeriesLimiter::Fold::kNone) continue;
+      model::EdgeStats& name = folded_.emplace_back(series_.row(i));
+      SeriesLimiter::Apply(folds[i], name);
+      now[i] = series_.Add(name);
+    }
+    for (EdgeRow& row : rows_) row.series = now[row.series];
+  }
+
+  std::deque<model::EdgeStats> folded_;
+  EdgeSeries series_;
+  EdgeSums sums_;
+  std::vector<EdgeRow> rows_;
+};
 
 }  // namespace
 
@@ -200,10 +241,21 @@ void BlockWriter::AddSpans(const Space& space, std::vector<const model::Span*> r
 }
 
 void BlockWriter::AddEdges(const Space& space, BlockClass block_class,
-                           std::vector<model::EdgeStats> rows, BucketWrite& out) {
-  InParts(std::move(rows), kEdgeBlockRows, [&](std::vector<model::EdgeStats> part) {
-    Add(space, block_class, EncodeEdgeBlock(std::move(part), dictionaries_), out);
-  });
+                           const std::vector<model::EdgeStats>& rows, BucketWrite& out) {
+  EdgeSeries series;
+  EdgeSums sums;
+  const std::vector<EdgeRow> named = NameEdgeRows(rows, series, sums);
+  AddEdges(space, block_class, series, named, out);
+}
+
+void BlockWriter::AddEdges(const Space& space, BlockClass block_class, const EdgeSeries& series,
+                           std::span<const EdgeRow> rows, BucketWrite& out) {
+  const size_t parts = std::max<size_t>(1, rows.size() / kEdgeBlockRows);
+  const size_t each = (rows.size() + parts - 1) / parts;
+  for (; !rows.empty(); rows = rows.subspan(std::min(each, rows.size()))) {
+    Add(space, block_class,
+        EncodeEdgeBlock(series, rows.first(std::min(each, rows.size())), dictionaries_), out);
+  }
 }
 
 void BlockWriter::AddMetrics(const Space& space, std::vector<MetricRun> runs, BucketWrite& out) {
@@ -256,9 +308,15 @@ SeriesScope SeriesGate::ScopeOf(const Space& space, int64_t bucket_ns) {
   return scope;
 }
 
-void SeriesGate::Limit(const Space& space, int64_t bucket_ns, std::vector<model::EdgeStats>& rows) {
+bool SeriesGate::Folds(const Space& space, int64_t bucket_ns, const EdgeSeries& series,
+                       const std::vector<uint64_t>& rows, std::vector<SeriesLimiter::Fold>& folds) {
   const SeriesScope scope = ScopeOf(space, bucket_ns);
-  for (model::EdgeStats& row : rows) limiter_.Limit(scope, row);
+  bool any = false;
+  for (uint32_t i = 0; i < rows.size(); ++i) {
+    folds.push_back(limiter_.FoldOf(scope, series.row(i), rows[i]));
+    any |= folds.back() != SeriesLimiter::Fold::kNone;
+  }
+  return any;
 }
 
 void SeriesGate::Limit(const Space& space, int64_t bucket_ns, std::vector<MetricRun>& runs) {
@@ -274,11 +332,14 @@ BucketWrites Seal(const std::vector<UnsealedBatch>& batches, const View& view,
 
   BucketWrites out;
   const auto bucket_ns = [&](Tier tier) { return options.bucket_ns[static_cast<size_t>(tier)]; };
-  const auto add_edges = [&](const Space& space, Tier tier, BlockClass block_class,
-                             std::vector<model::EdgeStats> rows) {
-    for (auto& [bucket, part] : Regroup(std::move(rows), bucket_ns(tier),
-                                        [](const auto& row) { return row.window_start_ns; })) {
-      writer.AddEdges(space, block_class, std::move(part), out[{tier, bucket}]);
+  const auto add_flows = [&](const Space& space, Tier tier,
+                             const std::vector<model::EdgeStats>& flows) {
+    Buckets<model::EdgeStats> buckets;
+    for (const model::EdgeStats& flow : flows) {
+      buckets[AlignDown(flow.window_start_ns, bucket_ns(tier))].push_back(flow);
+    }
+    for (const auto& [bucket, part] : buckets) {
+      writer.AddEdges(space, BlockClass::kFlows, part, out[{tier, bucket}]);
     }
   };
   for (auto& [space, rows] : partition.spaces()) {
@@ -286,15 +347,22 @@ BucketWrites Seal(const std::vector<UnsealedBatch>& batches, const View& view,
       writer.AddSpans(space, std::move(spans), out[{Tier::kSpans, start}]);
     }
     for (auto& [start, edges] : rows.edges) {
-      gate.Limit(space, start, edges);
-      std::vector<model::EdgeStats> minutes = RollUpEdges(edges, kMinuteNs);
-      std::vector<model::EdgeStats> hours = RollUpEdges(minutes, kHourNs);
-      std::vector<model::EdgeStats> flows = FlowsOf(minutes, kMinuteNs);
-      add_edges(space, Tier::kSeries1h, BlockClass::kFlows, FlowsOf(flows, kHourNs));
-      add_edges(space, Tier::kSeries1m, BlockClass::kFlows, std::move(flows));
-      add_edges(space, Tier::kSeries1h, BlockClass::kEdges, std::move(hours));
-      add_edges(space, Tier::kSeries1m, BlockClass::kEdges, std::move(minutes));
-      writer.AddEdges(space, BlockClass::kEdges, std::move(edges), out[{Tier::kSeries10s, start}]);
+      SealedEdges sealed(edges, space, start, gate);
+      const std::vector<EdgeRow> minutes = sealed.RollUp(sealed.rows(), kMinuteNs);
+      const std::vector<EdgeRow> hours = sealed.RollUp(minutes, kHourNs);
+      const std::vector<model::EdgeStats> flows = FlowsOf(minutes, sealed.series());
+      writer.AddEdges(space, BlockClass::kEdges, sealed.series(), sealed.rows(),
+                      out[{Tier::kSeries10s, start}]);
+      for (const auto& [bucket, part] : Regroup(minutes, bucket_ns(Tier::kSeries1m))) {
+        writer.AddEdges(space, BlockClass::kEdges, sealed.series(), part,
+                        out[{Tier::kSeries1m, bucket}]);
+      }
+      for (const auto& [bucket, part] : Regroup(hours, bucket_ns(Tier::kSeries1h))) {
+        writer.AddEdges(space, BlockClass::kEdges, sealed.series(), part,
+                        out[{Tier::kSeries1h, bucket}]);
+      }
+      add_flows(space, Tier::kSeries1h, RollUpEdges(flows, kHourNs));
+      add_flows(space, Tier::kSeries1m, flows);
     }
     for (auto& [start, runs] : rows.metrics) {
       gate.Limit(space, start, runs);

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "model/records.h"
+#include "storage/blocks/edge_series.h"
 #include "storage/blocks/metric_block.h"
 #include "storage/blocks/sealed_block.h"
 #include "storage/blocks/zstd_dictionaries.h"
@@ -37,7 +39,9 @@ class SeriesGate {
   using Seed = std::function<void(const Space& space, int64_t bucket_ns, SeriesLimiter& limiter)>;
   SeriesGate(SeriesLimiter& limiter, Seed seed) : limiter_(limiter), seed_(std::move(seed)) {}
 
-  void Limit(const Space& space, int64_t bucket_ns, std::vector<model::EdgeStats>& rows);
+  // Asks once for each series of `rows`, in the order in which these came; true if any is folded.
+  bool Folds(const Space& space, int64_t bucket_ns, const EdgeSeries& series,
+             const std::vector<uint64_t>& rows, std::vector<SeriesLimiter::Fold>& folds);
   void Limit(const Space& space, int64_t bucket_ns, std::vector<MetricRun>& runs);
 
  private:
@@ -61,8 +65,11 @@ class BlockWriter {
   // Rows in any order and any number; full blocks are made of them. Rows must be of one bucket.
   void AddSpans(const Space& space, std::vector<const model::Span*> rows, BucketWrite& out);
   // `block_class` is kEdges or kFlows.
-  void AddEdges(const Space& space, BlockClass block_class, std::vector<model::EdgeStats> rows,
-                BucketWrite& out);
+  void AddEdges(const Space& space, BlockClass block_class,
+                const std::vector<model::EdgeStats>& rows, BucketWrite& out);
+  // Those of series that are named already, in order and joined.
+  void AddEdges(const Space& space, BlockClass block_class, const EdgeSeries& series,
+                std::span<const EdgeRow> rows, BucketWrite& out);
   void AddMetrics(const Space& space, std::vector<MetricRun> runs, BucketWrite& out);
   void AddProcesses(const Space& space, std::vector<model::ProcessEvent> rows, BucketWrite& out);
   void AddLosses(const Space& space, std::vector<model::Loss> rows, BucketWrite& out);
