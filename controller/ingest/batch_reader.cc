@@ -43,8 +43,10 @@ int BatchReader::RowsOf(int size, size_t per_row) {
 void BatchReader::CheckTexts() {
   if (in_.strings_size() > kMaxBatchRows) Fail("too many strings");
   if (in_.strings_size() > 0 && !in_.strings(0).empty()) Fail("string 0 is not empty");
+  texts_.reserve(in_.strings().size());
   for (const std::string& text : in_.strings()) {
     if (text.size() > kMaxTextBytes) Fail("a string is too long");
+    texts_.push_back(&text);
   }
 }
 
@@ -56,8 +58,8 @@ bool BatchReader::Spend(size_t bytes) {
 
 void BatchReader::Text(uint32_t index, std::string& out) {
   if (index == 0 || !status_.ok()) return;
-  if (index >= static_cast<uint32_t>(in_.strings_size())) return Fail("no such string");
-  const std::string& text = in_.strings(static_cast<int>(index));
+  if (index >= texts_.size()) return Fail("no such string");
+  const std::string& text = *texts_[index];
   if (Spend(text.size())) out = text;
 }
 
@@ -69,11 +71,8 @@ void BatchReader::Address(uint32_t index, std::string& out) {
 void BatchReader::Party(uint32_t index, model::Party& out) {
   if (!status_.ok() || (index == 0 && parties_.empty())) return;
   if (index >= parties_.size()) return Fail("no such party");
-  const model::Party& party = parties_[index];
-  if (Spend(party.workload.size() + party.workload_kind.size() + party.host.size() +
-            party.address.size() + party.dns_name.size())) {
-    out = party;
-  }
+  const SizedParty& party = parties_[index];
+  if (Spend(party.text_bytes)) out = party.party;
 }
 
 uint64_t BatchReader::Number(uint64_t value, std::string_view column) {
@@ -105,13 +104,15 @@ void BatchReader::ReadParties() {
                                     c.address_size(), c.port_size(), c.dns_name_size()});
   parties_.resize(rows);
   for (int i = 0; i < rows && status_.ok(); ++i) {
-    model::Party& party = parties_[i];
+    const size_t before = text_bytes_;
+    model::Party& party = parties_[i].party;
     Text(At(c.workload(), i), party.workload);
     Text(At(c.workload_kind(), i), party.workload_kind);
     Text(At(c.host(), i), party.host);
     Address(At(c.address(), i), party.address);
     party.port = Port(At(c.port(), i));
     Text(At(c.dns_name(), i), party.dns_name);
+    parties_[i].text_bytes = text_bytes_ - before;
   }
 }
 

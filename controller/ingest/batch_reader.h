@@ -105,7 +105,12 @@ class BatchReader {
   const int64_t first_ns_;
   absl::Status status_;
   size_t text_bytes_ = 0;
-  std::vector<model::Party> parties_;
+  std::vector<const std::string*> texts_;
+  struct SizedParty {
+    model::Party party;
+    size_t text_bytes = 0;
+  };
+  std::vector<SizedParty> parties_;
 };
 
 }  // namespace kindling::controller

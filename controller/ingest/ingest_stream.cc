@@ -5,6 +5,7 @@
 
 #include "base/rpc_status.h"
 #include "base/status_macros.h"
+#include "controller/ingest/decode.h"
 
 namespace kindling::controller {
 
@@ -77,20 +78,23 @@ absl::Status IngestStream::Handle() {
 
 absl::Status IngestStream::HandleBatch(const v1::Batch& in) {
   const size_t bytes = in.ByteSizeLong();
-  uint64_t epoch = 0;
-  uint64_t sequence = 0;
-  absl::StatusOr<model::Batch> batch;
+  int64_t latest_ns = 0;
   {
     absl::MutexLock lock(&mu_);
-    batch = session_->OnBatch(in);
-    RETURN_IF_ERROR(batch.status());
-    epoch = batch->id.boot_epoch;
-    sequence = batch->id.sequence;
+    ASSIGN_OR_RETURN(latest_ns, session_->OnBatch());
+  }
+  // Without the lock, or the committer would wait for it to acknowledge what came before.
+  ASSIGN_OR_RETURN(model::Batch batch, DecodeBatch(in, latest_ns));
+  const uint64_t epoch = batch.id.boot_epoch;
+  const uint64_t sequence = batch.id.sequence;
+  {
+    absl::MutexLock lock(&mu_);
+    RETURN_IF_ERROR(session_->Label(batch));
     ++in_flight_;
   }
-  const size_t memory_bytes = MemoryBytes(*batch);
+  const size_t memory_bytes = MemoryBytes(batch);
   const absl::Status submitted =
-      committer_.Submit(lane_, *std::move(batch), memory_bytes,
+      committer_.Submit(lane_, std::move(batch), memory_bytes,
                         [stream = shared_from_this(), epoch, sequence](const absl::Status& status) {
                           stream->OnCommitted(epoch, sequence, status);
                         });

@@ -10,7 +10,6 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "base/version.h"
-#include "controller/ingest/decode.h"
 #include "kindling/v1/ingest.pb.h"
 #include "storage/store.h"
 
@@ -105,11 +104,14 @@ absl::Status Session::OnHello(const v1::Hello& hello, std::function<void()> evic
   return absl::OkStatus();
 }
 
-absl::StatusOr<model::Batch> Session::OnBatch(const v1::Batch& in) {
+absl::StatusOr<int64_t> Session::OnBatch() {
   if (agent_id_.empty()) return absl::InvalidArgumentError("a batch before hello");
   const int64_t now_ns = clock_.WallNs();
   registry_.Seen(agent_id_, lease_, now_ns);
-  ASSIGN_OR_RETURN(model::Batch batch, DecodeBatch(in, now_ns + kMaxAheadNs));
+  return now_ns + kMaxAheadNs;
+}
+
+absl::Status Session::Label(model::Batch& batch) {
   batch.id.agent_id = agent_id_;
   batch.tenant = tenant_;
   batch.cluster = caller_.cluster;
@@ -123,7 +125,7 @@ absl::StatusOr<model::Batch> Session::OnBatch(const v1::Batch& in) {
         absl::StrFormat("batch: sequence %d after %d of the same run", batch.id.sequence, last));
   }
   last = batch.id.sequence;
-  return batch;
+  return absl::OkStatus();
 }
 
 absl::Status Session::OnHealth(const v1::Health& health) {

@@ -41,8 +41,10 @@ class Session {
 
   // The first message. `evict` is called when a newer stream of the same agent run takes over.
   absl::Status OnHello(const v1::Hello& hello, std::function<void()> evict, v1::Welcome* welcome);
-  // The records of a batch, labelled with the agent, tenant and cluster, ready to be stored.
-  absl::StatusOr<model::Batch> OnBatch(const v1::Batch& batch);
+  // A batch came: the time by which its records must be.
+  absl::StatusOr<int64_t> OnBatch();
+  // Its records, labelled with the agent, tenant and cluster, ready to be stored.
+  absl::Status Label(model::Batch& batch);
   absl::Status OnHealth(const v1::Health& health);
 
   // Every batch of `boot_epoch` up to `sequence` is durable.
