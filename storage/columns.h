@@ -14,6 +14,7 @@
 #include "absl/hash/hash.h"
 #include "base/byte_reader.h"
 #include "base/hash.h"
+#include "base/recent_numbers.h"
 #include "model/records.h"
 #include "storage/varint.h"
 
@@ -68,12 +69,9 @@ class TextDictionary {
  public:
   TextDictionary() { Number(""); }
   uint64_t Number(std::string_view text) {
-    const auto [it, added] = numbers_.try_emplace(text, numbers_.size());
-    if (added) {
-      PutVarint(bytes_, text.size());
-      bytes_ += text;
-    }
-    return it->second;
+    return recent_.Find(
+        base::QuickHash(text), [text](std::string_view other) { return text == other; },
+        [this, text] { return std::pair(text, Add(text)); });
   }
   void WriteTo(std::string& out) const {
     PutVarint(out, numbers_.size());
@@ -81,6 +79,16 @@ class TextDictionary {
   }
 
  private:
+  uint64_t Add(std::string_view text) {
+    const auto [it, added] = numbers_.try_emplace(text, numbers_.size());
+    if (added) {
+      PutVarint(bytes_, text.size());
+      bytes_ += text;
+    }
+    return it->second;
+  }
+
+  base::RecentNumbers<std::string_view, uint64_t, 512> recent_;
   absl::flat_hash_map<std::string_view, uint64_t, base::StringHash> numbers_;
   std::string bytes_;
 };
@@ -90,15 +98,9 @@ class PartyDictionary {
  public:
   explicit PartyDictionary(TextDictionary& texts) : texts_(texts) { Number(kNone); }
   uint64_t Number(const model::Party& party) {
-    const auto [it, added] = numbers_.try_emplace(&party, numbers_.size());
-    if (added) {
-      for (const std::string* text :
-           {&party.workload, &party.workload_kind, &party.host, &party.address, &party.dns_name}) {
-        PutVarint(bytes_, texts_.Number(*text));
-      }
-      PutVarint(bytes_, party.port);
-    }
-    return it->second;
+    return recent_.Find(
+        QuickHash(party), [&party](const model::Party* other) { return party == *other; },
+        [this, &party] { return std::pair(&party, Add(party)); });
   }
   void WriteTo(std::string& out) const {
     PutVarint(out, numbers_.size());
@@ -117,7 +119,24 @@ class PartyDictionary {
   };
   static inline const model::Party kNone;
 
+  static uint64_t QuickHash(const model::Party& party) {
+    return base::QuickHash(party.workload) + 31 * base::QuickHash(party.address) + party.port;
+  }
+
+  uint64_t Add(const model::Party& party) {
+    const auto [it, added] = numbers_.try_emplace(&party, numbers_.size());
+    if (added) {
+      for (const std::string* text :
+           {&party.workload, &party.workload_kind, &party.host, &party.address, &party.dns_name}) {
+        PutVarint(bytes_, texts_.Number(*text));
+      }
+      PutVarint(bytes_, party.port);
+    }
+    return it->second;
+  }
+
   TextDictionary& texts_;
+  base::RecentNumbers<const model::Party*, uint64_t, 256> recent_;
   absl::flat_hash_map<const model::Party*, uint64_t, Hash, Equal> numbers_;
   std::string bytes_;
 };

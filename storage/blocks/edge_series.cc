@@ -59,6 +59,13 @@ uint32_t EdgeSeries::TextNumber(std::string_view text) {
 }
 
 uint32_t EdgeSeries::PartyNumber(const model::Party& party) {
+  return recent_parties_.Find(
+      base::QuickHash(party.workload) + 31 * base::QuickHash(party.address) + party.port,
+      [&party](const model::Party* other) { return party == *other; },
+      [this, &party] { return std::pair(&party, AddParty(party)); });
+}
+
+uint32_t EdgeSeries::AddParty(const model::Party& party) {
   const auto [it, added] =
       party_numbers_.try_emplace({&party}, static_cast<uint32_t>(parties_.size()));
   if (added) {

@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "base/hash.h"
+#include "base/recent_numbers.h"
 #include "model/records.h"
 
 namespace kindling::storage {
@@ -85,8 +86,10 @@ class EdgeSeries {
 
   uint32_t TextNumber(std::string_view text);
   uint32_t PartyNumber(const model::Party& party);
+  uint32_t AddParty(const model::Party& party);
 
   absl::flat_hash_map<std::string_view, uint32_t, base::StringHash> text_numbers_;
+  base::RecentNumbers<const model::Party*, uint32_t, 4096> recent_parties_;
   absl::flat_hash_map<PartyKey, uint32_t> party_numbers_;
   absl::flat_hash_map<SeriesKey, uint32_t> series_numbers_;
   std::vector<SeriesKey> keys_;
