@@ -31,8 +31,12 @@ namespace {
 constexpr size_t kMaxAddressRows = 200'000;
 // How far records may be ahead of the time of day: clocks differ.
 constexpr int64_t kFutureNs = RocksStoreOptions::kDayNs;
-// How long an append waits for the sealer before it is refused.
+// How long an append waits for a sealer that seals nothing before it is refused.
 constexpr absl::Duration kPatience = absl::Seconds(10);
+// Rows of other classes than spans that make a seal worth while. The same series come again in
+// every window, and several windows at once make fewer rows of minutes and hours.
+constexpr uint64_t kOtherRowsAtOnce = 3 * kEdgeBlockRows;
+
 void NoteChanges(const model::Batch& batch, ChangeLog& changes) {
   int64_t first_ns = INT64_MAX;
   int64_t last_ns = INT64_MIN;
@@ -154,11 +158,16 @@ absl::Status Engine::Usable() const {
 
 absl::Status Engine::WaitForRoom() {
   absl::MutexLock lock(&view_mu_);
-  const auto room = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(view_mu_) {
-    return unsealed_bytes_ < unsealed_limit_bytes_;
-  };
-  if (view_mu_.AwaitWithTimeout(absl::Condition(&room), kPatience)) return absl::OkStatus();
-  return absl::ResourceExhaustedError("the store cannot seal as fast as records come");
+  while (unsealed_bytes_ >= unsealed_limit_bytes_) {
+    // Records that come faster than they are sealed wait for it, however long that takes: that
+    // slows down who sends them.
+    const auto sealed = [this, before = seals_]()
+                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(view_mu_) { return seals_ != before; };
+    if (!view_mu_.AwaitWithTimeout(absl::Condition(&sealed), kPatience)) {
+      return absl::ResourceExhaustedError("the store cannot seal what it holds");
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Engine::Append(const std::vector<Store::BatchPtr>& batches) {
@@ -246,8 +255,8 @@ absl::StatusOr<bool> Engine::SealSome(int64_t before_ns) {
     (has_spans ? old_spans : old_others) |= is_old;
   }
   const bool seal_spans = old_spans || spans >= kSpanBlockRows;
-  const bool seal_others = old_others || others >= kEdgeBlockRows;
-  // Not more than a few blocks at once: the rows are copied while they are sealed.
+  const bool seal_others = old_others || others >= kOtherRowsAtOnce;
+  // Not more than a few blocks at once: an append may be waiting for what this frees.
   std::vector<UnsealedBatch> batches;
   uint64_t span_rows = 0;
   uint64_t other_rows = 0;
@@ -379,6 +388,7 @@ absl::Status Engine::CommitSeal(const std::vector<UnsealedBatch>& batches, Bucke
       }
       return sealed;
     });
+    ++seals_;
     TakeSnapshot(view);
   });
   return absl::OkStatus();
@@ -658,7 +668,7 @@ void Engine::WaitForWork(absl::Duration timeout, const std::atomic<bool>& stop) 
   absl::MutexLock lock(&view_mu_);
   const auto work = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(view_mu_) {
     return woken_ || stop.load() || unsealed_spans_ >= kSpanBlockRows ||
-           unsealed_rows_ >= kEdgeBlockRows || unsealed_bytes_ >= unsealed_limit_bytes_ / 2;
+           unsealed_rows_ >= kOtherRowsAtOnce || unsealed_bytes_ >= unsealed_limit_bytes_ / 2;
   };
   view_mu_.AwaitWithTimeout(absl::Condition(&work), timeout);
   woken_ = false;

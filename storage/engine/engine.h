@@ -185,6 +185,7 @@ class Engine {
   uint64_t unsealed_bytes_ ABSL_GUARDED_BY(view_mu_) = 0;
   uint64_t unsealed_spans_ ABSL_GUARDED_BY(view_mu_) = 0;
   uint64_t unsealed_rows_ ABSL_GUARDED_BY(view_mu_) = 0;  // of all other classes
+  uint64_t seals_ ABSL_GUARDED_BY(view_mu_) = 0;
   bool woken_ ABSL_GUARDED_BY(view_mu_) = false;
   std::set<BucketId> untidy_ ABSL_GUARDED_BY(view_mu_);  // cannot be compacted
   std::atomic<uint64_t> next_number_{1};

@@ -22,6 +22,7 @@ uint64_t FullRows(BlockClass block_class) {
     case BlockClass::kSpans:
       return kSpanBlockRows;
     case BlockClass::kEdges:
+    case BlockClass::kFlows:
       return kEdgeBlockRows;
     case BlockClass::kMetrics:
       return kMetricBlockPoints;
@@ -121,6 +122,7 @@ absl::StatusOr<MergeWrite> MergeBlocks(rocksdb::DB& db, const View& view, const 
           });
       break;
     case BlockClass::kEdges:
+    case BlockClass::kFlows:
       status = Gather<model::EdgeStats>(
           db, view, merge, out,
           [&](std::string_view body) { return DecodeEdgeBlock(body, dictionaries); }, nothing,
