@@ -33,12 +33,23 @@ void IngestStream::End(absl::Status status) {
 }
 
 void IngestStream::OnReadDone(bool ok) {
+  if (ok && request_.has_batch() && Park()) return;
+  FinishRead(ok);
+}
+
+bool IngestStream::Park() {
+  absl::MutexLock lock(&mu_);
+  parked_ = !ending_ && !CommitterHasRoom();
+  return parked_;
+}
+
+void IngestStream::FinishRead(bool ok) {
   absl::Status status;
   // Nothing else touches the request, or reads, until reading_ is false again.
   if (ok) status = Handle();
   {
     absl::MutexLock lock(&mu_);
-    reading_ = false;
+    reading_ = parked_ = false;
     if (!ok || !status.ok()) EndLocked(status);
   }
   if (absl::IsInvalidArgument(status)) observer_.invalid();
@@ -81,6 +92,8 @@ absl::Status IngestStream::HandleBatch(const v1::Batch& in) {
   int64_t latest_ns = 0;
   {
     absl::MutexLock lock(&mu_);
+    // The agent may be gone since the batch was read.
+    if (session_ == nullptr) return absl::CancelledError("the agent is gone");
     ASSIGN_OR_RETURN(latest_ns, session_->OnBatch());
   }
   // Without the lock, or the committer would wait for it to acknowledge what came before.
@@ -89,6 +102,7 @@ absl::Status IngestStream::HandleBatch(const v1::Batch& in) {
   const uint64_t sequence = batch.id.sequence;
   {
     absl::MutexLock lock(&mu_);
+    if (session_ == nullptr) return absl::CancelledError("the agent is gone");
     RETURN_IF_ERROR(session_->Label(batch));
     ++in_flight_;
   }
@@ -173,15 +187,23 @@ bool IngestStream::NextResponse() {
 bool IngestStream::CommitterHasRoom() {
   if (waiting_) return false;
   waiting_ = !committer_.HasRoom([weak = weak_from_this()] {
-    const std::shared_ptr<IngestStream> stream = weak.lock();
-    if (stream == nullptr) return;
-    {
-      absl::MutexLock lock(&stream->mu_);
-      stream->waiting_ = false;
-    }
-    stream->Pump();
+    if (const std::shared_ptr<IngestStream> stream = weak.lock()) stream->OnRoom();
   });
   return !waiting_;
+}
+
+void IngestStream::OnRoom() {
+  bool parked = false;
+  {
+    absl::MutexLock lock(&mu_);
+    waiting_ = false;
+    parked = parked_;
+  }
+  if (!parked) return Pump();
+  // Not here, on the committer's thread: decoding takes a while. The alarm keeps what it calls.
+  alarm_.Set(gpr_now(GPR_CLOCK_MONOTONIC), [weak = weak_from_this()](bool) {
+    if (const std::shared_ptr<IngestStream> stream = weak.lock()) stream->FinishRead(/*ok=*/true);
+  });
 }
 
 void IngestStream::Pump() {
@@ -212,7 +234,7 @@ bool IngestStream::PumpOnce() {
     pump_again_ = false;
     if (finished_) return true;
     if (!writing_ && !gone_) write = writing_ = NextResponse();
-    const bool all_said = gone_ || (in_flight_ == 0 && !writing_);
+    const bool all_said = gone_ || (in_flight_ == 0 && !writing_ && !parked_);
     if (ending_ && all_said && !writing_) {
       finish = finished_ = true;
       finish_status = base::ToRpcStatus(end_status_);

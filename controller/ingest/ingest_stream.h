@@ -1,5 +1,6 @@
 #pragma once
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <cstdint>
@@ -18,9 +19,11 @@
 namespace kindling::controller {
 
 // The gRPC side of one agent's stream: reads while there is credit and the committer has room,
-// acknowledges what is durable,
-// ends when either side wants to, never before what was read has been acknowledged (unless the peer
-// is gone).
+// acknowledges what is durable, ends when either side wants to, never before what was read has been
+// acknowledged (unless the peer is gone).
+//
+// Streams that wait for their agents have begun to read before there was none left: what comes then
+// stays as it was sent until there is.
 //
 // Threads:  gRPC's and the committer's. Calls into gRPC are made by one thread at a time (Pump) and
 //           without the lock, for gRPC may call back at once.
@@ -48,11 +51,17 @@ class IngestStream final : public grpc::ServerBidiReactor<v1::IngestRequest, v1:
   void OnDone() override;
 
  private:
+  // What was read is dealt with.
+  void FinishRead(bool ok);
   absl::Status Handle();
   absl::Status HandleBatch(const v1::Batch& batch);
   void OnCommitted(uint64_t boot_epoch, uint64_t sequence, const absl::Status& status);
-  // Whether a batch may be read as far as the committer is concerned; if not, this is pumped later.
+  // Whether a batch may be read, or handled, as far as the committer is concerned; if not, that is
+  // done later.
   bool CommitterHasRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void OnRoom();
+  // True: FinishRead will be called once there is room.
+  bool Park();
   // Makes the calls into gRPC that the state asks for.
   void Pump();
   bool PumpOnce();
@@ -74,12 +83,14 @@ class IngestStream final : public grpc::ServerBidiReactor<v1::IngestRequest, v1:
   bool waiting_ ABSL_GUARDED_BY(mu_) = false;               // for room in the committer
   bool pumping_ ABSL_GUARDED_BY(mu_) = false;
   bool pump_again_ ABSL_GUARDED_BY(mu_) = false;
-  bool reading_ ABSL_GUARDED_BY(mu_) = false;
+  bool reading_ ABSL_GUARDED_BY(mu_) = false;  // until the request has been handled
+  bool parked_ ABSL_GUARDED_BY(mu_) = false;   // a batch has been read, and waits for room
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
   bool ending_ ABSL_GUARDED_BY(mu_) = false;
   bool gone_ ABSL_GUARDED_BY(mu_) = false;  // the peer hears nothing any more
   bool finished_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status end_status_ ABSL_GUARDED_BY(mu_);
+  grpc::Alarm alarm_;  // takes FinishRead to a thread of gRPC
 };
 
 }  // namespace kindling::controller
