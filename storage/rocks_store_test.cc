@@ -557,6 +557,45 @@ TEST_F(RocksStoreTest, ChunksAreFoundBySpanAndByTimeAndContentsAreKeptOnce) {
   check();
 }
 
+TEST_F(RocksStoreTest, SpansAreFoundByIdTraceAliasAndParent) {
+  model::Batch batch = LossBatch("a", 1, kStartNs, 1);
+  for (uint64_t id = 1; id <= 20; ++id) {
+    model::Span span;
+    span.id = id;
+    span.parent_id = id / 2;
+    span.trace_id = {id % 3, 1};
+    if (id > 15) span.alias_trace_id = {9, id % 2};
+    span.start_ns = kStartNs + static_cast<int64_t>(id) * kSecondNs;
+    batch.spans.push_back(span);
+  }
+  ASSERT_OK(store_->Append({batch}));
+  const auto found = [&](Store::SpanIds ids) {
+    ids.tenant = "default";
+    ids.cluster = "test";
+    std::vector<model::Span> spans;
+    EXPECT_OK(store_->FindSpans(ids, &spans));
+    std::multiset<model::SpanId> out;
+    for (const model::Span& span : spans) out.insert(span.id);
+    return out;
+  };
+  using Ids = std::multiset<model::SpanId>;
+  // As they came, and in a block.
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(found({.spans = {3, 77}}), Ids({3}));
+    EXPECT_EQ(found({.traces = {{0, 1}}}), Ids({3, 6, 9, 12, 15, 18}));
+    EXPECT_EQ(found({.aliases = {{9, 0}}}), Ids({16, 18, 20}));
+    EXPECT_EQ(found({.parents = {4, 7, 0}}), Ids({8, 9, 14, 15}));
+    EXPECT_EQ(found({.parents = {4, 7},
+                     .children_start_ns = kStartNs + 9 * kSecondNs,
+                     .children_end_ns = kStartNs + 15 * kSecondNs}),
+              Ids({9, 14}));
+    EXPECT_EQ(found({.spans = {9}, .traces = {{0, 1}}, .parents = {4}}),
+              Ids({3, 6, 8, 9, 12, 15, 18}));
+    ASSERT_OK(store_->admin().Compact());
+    WaitUntilSealed();
+  }
+}
+
 TEST_F(RocksStoreTest, ABackupHoldsWhatWasAcknowledgedAndGetsAnIdOfItsOwn) {
   ASSERT_OK(store_->Append({LossBatch("a", 1, kStartNs, 1)}));
   const std::string copy = dir_.File("copy");

@@ -91,14 +91,18 @@ class Store {
   virtual absl::StatusOr<ScanReport> SearchSpans(const SpanSearch& search,
                                                  const SpanVisitor& visit) = 0;
 
-  // Spans by id, of whole traces, and of traces that another tracer named. Ids that are not there
-  // are left out.
+  // Spans by id, of whole traces, of traces that another tracer named, and children by parent. Ids
+  // that are not there are left out.
   struct SpanIds {
     std::string tenant;
     std::string cluster;
     std::vector<model::SpanId> spans;
     std::vector<model::TraceId> traces;
     std::vector<model::TraceId> aliases;
+    // Of the spans that began in children_start_ns <= time < children_end_ns.
+    std::vector<model::SpanId> parents;
+    int64_t children_start_ns = INT64_MIN;
+    int64_t children_end_ns = INT64_MAX;
     // No more blocks are read once so many spans have been found.
     size_t limit = SIZE_MAX;
     Cancelled cancelled;

@@ -29,7 +29,7 @@ enum class FrameClass : uint8_t {
 };
 
 // Limits of what a reader makes of a frame, whatever the frame says.
-inline constexpr size_t kMaxFrameSections = 4096;
+inline constexpr size_t kMaxFrameSections = 32'768;
 inline constexpr size_t kMaxSectionRawBytes = size_t{256} << 20;
 inline constexpr size_t kMaxFrameRawBytes = size_t{512} << 20;
 

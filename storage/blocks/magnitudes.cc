@@ -49,7 +49,7 @@ double EntropyBits(std::string_view bytes) {
   return HistogramBits(histogram, bytes.size());
 }
 
-double EstimateMagnitudeBits(const std::vector<uint64_t>& values) {
+double EstimateMagnitudeBits(std::span<const uint64_t> values) {
   std::array<uint32_t, 256> histogram{};
   for (const uint64_t value : values) ++histogram[ClassOf(value)];
   double bits = HistogramBits(histogram, values.size());
@@ -57,7 +57,7 @@ double EstimateMagnitudeBits(const std::vector<uint64_t>& values) {
   return bits;
 }
 
-Magnitudes ToMagnitudes(const std::vector<uint64_t>& values) {
+Magnitudes ToMagnitudes(std::span<const uint64_t> values) {
   Magnitudes out;
   out.classes.resize(values.size());
   uint64_t total_bits = 0;
@@ -108,32 +108,36 @@ bool FromMagnitudes(std::string_view classes, std::string_view bits,
     for (size_t i = 0; i < classes.size(); ++i) values[i] = static_cast<uint8_t>(classes[i]);
     return true;
   }
-  // Room for a whole word behind the last bit.
-  std::string padded;
-  padded.reserve(bits.size() + 2 * sizeof(uint64_t));
-  padded = bits;
-  padded.resize(bits.size() + 2 * sizeof(uint64_t));
+  static_assert(std::endian::native == std::endian::little);
   uint64_t at = 0;
+  const char* words = bits.data();
   const auto take = [&](int count) {  // count <= 57
     uint64_t word;
-    std::memcpy(&word, padded.data() + at / 8, sizeof(word));
+    std::memcpy(&word, words + at / 8, sizeof(word));
     word >>= at % 8;
     at += static_cast<uint64_t>(count);
     return word & ((uint64_t{1} << count) - 1);
   };
-  static_assert(std::endian::native == std::endian::little);
-  for (size_t i = 0; i < classes.size(); ++i) {
-    const size_t c = static_cast<uint8_t>(classes[i]);
+  const auto take_value = [&](size_t c) {
     const int count = kTable.bits[c];
-    uint64_t rest;
-    if (count <= 57) [[likely]] {
-      rest = take(count);
-    } else {
-      rest = take(32);
-      rest |= take(count - 32) << 32;
-    }
-    values[i] = kTable.base[c] + rest;
+    if (count <= 57) [[likely]]
+      return kTable.base[c] + take(count);
+    const uint64_t low = take(32);
+    return kTable.base[c] + (low | take(count - 32) << 32);
+  };
+  // The last words are read where there is room behind the last bit.
+  constexpr size_t kTail = 2 * sizeof(uint64_t);
+  const uint64_t safe_bits = bits.size() < kTail ? 0 : 8 * (bits.size() - kTail);
+  size_t i = 0;
+  for (; i < classes.size() && at < safe_bits; ++i) {
+    values[i] = take_value(static_cast<uint8_t>(classes[i]));
   }
+  std::array<char, 3 * kTail> tail{};
+  const size_t first = at / 8;
+  std::memcpy(tail.data(), bits.data() + first, bits.size() - first);
+  words = tail.data();
+  at %= 8;
+  for (; i < classes.size(); ++i) values[i] = take_value(static_cast<uint8_t>(classes[i]));
   return true;
 }
 

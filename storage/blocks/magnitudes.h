@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,10 +16,10 @@ struct Magnitudes {
   double estimated_bits;  // of both once compressed
 };
 
-Magnitudes ToMagnitudes(const std::vector<uint64_t>& values);
+Magnitudes ToMagnitudes(std::span<const uint64_t> values);
 
 // As ToMagnitudes, its estimate alone.
-double EstimateMagnitudeBits(const std::vector<uint64_t>& values);
+double EstimateMagnitudeBits(std::span<const uint64_t> values);
 
 // False when `bits` is not what the classes ask for.
 [[nodiscard]] bool FromMagnitudes(std::string_view classes, std::string_view bits,

@@ -41,13 +41,14 @@ void MakeCorpus(const std::string& directory) {
     RandomRecords records(static_cast<uint64_t>(count));
     std::vector<model::Span> spans;
     for (int i = 0; i < count; ++i) spans.push_back(records.LinkedSpan(spans));
-    const SealedBlock block = EncodeSpanBlock(spans, kNone);
+    const SealedBlock block = EncodeSpanBlock(spans, kNone, /*unit_rows=*/16);
     const std::string stem = directory + "/" + std::to_string(count);
     Write(stem + "_body", block.body);
     Write(stem + "_summary", block.summary);
     Write(stem + "_filter", block.filter);
     Write(stem + "_body_sections", Sections(block.body, FrameClass::kSpans));
     Write(stem + "_summary_sections", Sections(block.summary, FrameClass::kSpanSummary));
+    Write(stem + "_filter_sections", Sections(block.filter, FrameClass::kSpanFilter));
   }
 }
 

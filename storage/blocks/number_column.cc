@@ -31,11 +31,6 @@ constexpr size_t kMaxListed = 255;
 constexpr uint8_t kContextStep = 16;
 constexpr size_t kMaxContexts = 14;
 
-// The context of value i.
-uint32_t ContextOf(const ColumnContext& context, size_t i) {
-  return context.of_value == nullptr ? 0 : (*context.of_value)[i];
-}
-
 // What it costs to have a further section.
 constexpr double kSectionBits = 12 * 8;
 
@@ -44,24 +39,31 @@ struct RecentColumn {
   std::vector<uint64_t> fresh;
 };
 
-// Places of values by context, in a table that is open: few values are looked up in vain.
+// Places of values by context, in a table that is open: few values are looked up in vain. A thread
+// has one, which remembers whose its slots are: to clear it would cost more than to fill it.
 class PlaceTable {
  public:
-  explicit PlaceTable(size_t values) : slots_(std::bit_ceil(values * 2)) {}
+  // Forgets all, and makes room for so many values.
+  void Begin(size_t values) {
+    if (slots_.size() < values * 2) slots_.assign(std::bit_ceil(values * 2), {});
+    mask_ = std::bit_ceil(values * 2) - 1;
+    if (++turn_ == 0) {
+      slots_.assign(slots_.size(), {});
+      turn_ = 1;
+    }
+  }
 
   // The place of the value, 0 when it has just been added.
-  uint8_t& Find(uint32_t context, uint64_t value, bool* added) {
-    const size_t mask = slots_.size() - 1;
+  uint8_t& Find(uint32_t context, uint64_t value) {
     uint64_t hash = (value + 1) * 0x9e3779b97f4a7c15 + context * 0xd6e8feb86659fd93;
     hash ^= hash >> 32;
-    for (size_t i = hash * 0x9e3779b97f4a7c15 >> 20 & mask;; i = (i + 1) & mask) {
+    for (size_t i = hash * 0x9e3779b97f4a7c15 >> 20 & mask_;; i = (i + 1) & mask_) {
       Slot& slot = slots_[i];
-      *added = !slot.used;
-      if (slot.used && (slot.value != value || slot.context != context)) continue;
-      slot.used = true;
-      slot.value = value;
-      slot.context = context;
-      return slot.place;
+      if (slot.turn != turn_) {
+        slot = {.value = value, .context = context, .turn = turn_, .place = 0};
+        return slot.place;
+      }
+      if (slot.value == value && slot.context == context) return slot.place;
     }
   }
 
@@ -69,14 +71,26 @@ class PlaceTable {
   struct Slot {
     uint64_t value = 0;
     uint32_t context = 0;
-    bool used = false;
+    uint32_t turn = 0;
     uint8_t place = 0;
   };
   std::vector<Slot> slots_;
+  size_t mask_ = 0;
+  uint32_t turn_ = 0;
 };
 
+// Calls `run` with what gives the context of each value.
+template <typename Run>
+auto WithContext(const ColumnContext& context, Run run) {
+  const uint32_t* of_value = context.of_value.data();
+  if (context.of_value.empty()) return run([](size_t) { return uint32_t{0}; });
+  if (context.row_of_value.empty()) return run([=](size_t i) { return of_value[i]; });
+  const uint32_t* rows = context.row_of_value.data();
+  return run([=](size_t i) { return of_value[rows[i]]; });
+}
+
 // Null when most values are new: a list does not help then.
-std::optional<RecentColumn> ToRecent(const std::vector<uint64_t>& values,
+std::optional<RecentColumn> ToRecent(std::span<const uint64_t> values,
                                      const ColumnContext& context) {
   constexpr size_t kTrial = 1024;
   struct Last {
@@ -84,42 +98,45 @@ std::optional<RecentColumn> ToRecent(const std::vector<uint64_t>& values,
     uint8_t place = 0;  // 0: none
     uint8_t listed = 0;
   };
+  thread_local PlaceTable places;
+  places.Begin(values.size());
   std::vector<Last> lasts(context.count);
-  PlaceTable places(values.size());
   RecentColumn out;
   out.places.resize(values.size());
   const size_t limit = values.size() / 2 + 16;
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (i == kTrial && values.size() > 4 * kTrial && out.fresh.size() > kTrial * 9 / 10) {
-      return std::nullopt;
-    }
-    const uint32_t c = ContextOf(context, i);
-    Last& last = lasts[c];
-    if (last.place == 0 || last.value != values[i]) {
-      bool added = false;
-      uint8_t& place = places.Find(c, values[i], &added);
-      if (place == 0) {  // new, or the list had no room for it
-        out.fresh.push_back(values[i]);
-        if (out.fresh.size() > limit) return std::nullopt;
-        if (last.listed == kMaxListed) continue;
-        place = ++last.listed;
+  const bool helps = WithContext(context, [&](auto context_of) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (i == kTrial && values.size() > 2 * kTrial && out.fresh.size() > kTrial * 9 / 10) {
+        return false;
+      }
+      const uint32_t c = context_of(i);
+      Last& last = lasts[c];
+      if (last.place == 0 || last.value != values[i]) {
+        uint8_t& place = places.Find(c, values[i]);
+        if (place == 0) {  // new, or the list had no room for it
+          out.fresh.push_back(values[i]);
+          if (out.fresh.size() > limit) return false;
+          if (last.listed == kMaxListed) continue;
+          place = ++last.listed;
+          last.value = values[i];
+          last.place = place;
+          continue;
+        }
         last.value = values[i];
         last.place = place;
-        continue;
       }
-      last.value = values[i];
-      last.place = place;
+      out.places[i] = static_cast<char>(last.place);
     }
-    out.places[i] = static_cast<char>(last.place);
-  }
-  return out;
+    return true;
+  });
+  return helps ? std::optional(std::move(out)) : std::nullopt;
 }
 
-std::vector<uint64_t> ToSteps(const std::vector<uint64_t>& values, const ColumnContext& context) {
+std::vector<uint64_t> ToSteps(std::span<const uint64_t> values, const ColumnContext& context) {
   std::vector<uint64_t> lasts(context.count);
   std::vector<uint64_t> steps(values.size());
   for (size_t i = 0; i < values.size(); ++i) {
-    uint64_t& last = lasts[ContextOf(context, i)];
+    uint64_t& last = lasts[context.Of(i)];
     steps[i] = ZigZag(static_cast<int64_t>(values[i] - last));
     last = values[i];
   }
@@ -129,7 +146,7 @@ std::vector<uint64_t> ToSteps(const std::vector<uint64_t>& values, const ColumnC
 void FromSteps(const ColumnContext& context, std::vector<uint64_t>& values) {
   std::vector<uint64_t> lasts(context.count);
   for (size_t i = 0; i < values.size(); ++i) {
-    uint64_t& last = lasts[ContextOf(context, i)];
+    uint64_t& last = lasts[context.Of(i)];
     last += static_cast<uint64_t>(UnZigZag(values[i]));
     values[i] = last;
   }
@@ -144,7 +161,7 @@ std::string WithKind(uint8_t kind, const std::string& bytes) {
 }
 
 void AddMagnitudes(FrameWriter& frame, uint32_t number, uint8_t kind,
-                   const std::vector<uint64_t>& values) {
+                   std::span<const uint64_t> values) {
   const Magnitudes magnitudes = ToMagnitudes(values);
   frame.Add(number, WithKind(kind, magnitudes.classes), Packing::kDense);
   if (!magnitudes.bits.empty()) frame.Add(number + kBits, magnitudes.bits, Packing::kStored);
@@ -168,9 +185,8 @@ bool FromRecent(std::string_view places, const std::vector<uint64_t>& fresh,
     uint32_t size = 0;
   };
   std::vector<List> lists(context.count);
-  for (size_t i = 0; i < places.size(); ++i) {
-    if (places[i] != 0) continue;
-    List& list = lists[ContextOf(context, i)];
+  for (size_t i = places.find('\0'); i != places.npos; i = places.find('\0', i + 1)) {
+    List& list = lists[context.Of(i)];
     if (list.size < kMaxListed) ++list.size;
   }
   uint32_t start = 0;
@@ -181,24 +197,27 @@ bool FromRecent(std::string_view places, const std::vector<uint64_t>& fresh,
   std::vector<uint64_t> listed(start);
   size_t next = 0;
   values.resize(places.size());
-  for (size_t i = 0; i < places.size(); ++i) {
-    List& list = lists[ContextOf(context, i)];
-    const size_t place = static_cast<uint8_t>(places[i]);
-    if (place > list.size) return false;
-    if (place > 0) {
-      values[i] = listed[list.start + place - 1];
-      continue;
+  const bool is_sound = WithContext(context, [&](auto context_of) {
+    for (size_t i = 0; i < places.size(); ++i) {
+      List& list = lists[context_of(i)];
+      const size_t place = static_cast<uint8_t>(places[i]);
+      if (place > list.size) return false;
+      if (place > 0) {
+        values[i] = listed[list.start + place - 1];
+        continue;
+      }
+      if (next == fresh.size()) return false;
+      values[i] = fresh[next++];
+      if (list.size < kMaxListed) listed[list.start + list.size++] = values[i];
     }
-    if (next == fresh.size()) return false;
-    values[i] = fresh[next++];
-    if (list.size < kMaxListed) listed[list.start + list.size++] = values[i];
-  }
-  return next == fresh.size();
+    return true;
+  });
+  return is_sound && next == fresh.size();
 }
 
 }  // namespace
 
-void EncodeNumberColumn(FrameWriter& frame, uint32_t number, const std::vector<uint64_t>& values,
+void EncodeNumberColumn(FrameWriter& frame, uint32_t number, std::span<const uint64_t> values,
                         std::span<const ColumnContext> contexts) {
   if (values.empty()) return;
   const uint32_t first = number * kSectionsPerColumn;
@@ -238,7 +257,8 @@ void EncodeNumberColumn(FrameWriter& frame, uint32_t number, const std::vector<u
     frame.Add(first + kNewClasses, fresh.classes, Packing::kDense);
     if (!fresh.bits.empty()) frame.Add(first + kNewBits, fresh.bits, Packing::kStored);
   } else {
-    AddMagnitudes(frame, first, kind, kind == kMagnitudes ? values : best_steps);
+    AddMagnitudes(frame, first, kind,
+                  kind == kMagnitudes ? values : std::span(std::as_const(best_steps)));
   }
 }
 

@@ -16,28 +16,11 @@ constexpr size_t kLeastRaw = 16;
 constexpr size_t kTrial = 1024;
 
 // The contexts of a column's cells: endpoint and result of their rows.
-class CellContexts {
- public:
-  CellContexts(const std::vector<uint32_t>& rows, const AttributeContexts& contexts) {
-    endpoints_.reserve(rows.size());
-    results_.reserve(rows.size());
-    for (const uint32_t row : rows) {
-      endpoints_.push_back((*contexts.endpoint)[row]);
-      results_.push_back((*contexts.result)[row]);
-    }
-    both_ = {{{&endpoints_, contexts.endpoint_count}, {&results_, contexts.result_count}}};
-  }
-  CellContexts(const CellContexts&) = delete;
-  CellContexts& operator=(const CellContexts&) = delete;
-
-  std::span<const ColumnContext> get() const { return both_; }
-  uint32_t endpoint(size_t cell) const { return endpoints_[cell]; }
-
- private:
-  std::vector<uint32_t> endpoints_;
-  std::vector<uint32_t> results_;
-  std::array<ColumnContext, 2> both_;
-};
+std::array<ColumnContext, 2> CellContexts(std::span<const uint32_t> rows,
+                                          const AttributeContexts& contexts) {
+  return {{{.of_value = contexts.endpoint, .count = contexts.endpoint_count, .row_of_value = rows},
+           {.of_value = contexts.result, .count = contexts.result_count, .row_of_value = rows}}};
+}
 
 size_t SharedPrefix(std::string_view a, std::string_view b) {
   const size_t most = std::min(a.size(), b.size());
@@ -49,13 +32,13 @@ size_t SharedPrefix(std::string_view a, std::string_view b) {
 // `text_of` gives the text of a cell.
 template <typename TextOf>
 void WriteRaw(FrameWriter& frame, uint32_t first, size_t cells, TextOf text_of,
-              const CellContexts& contexts, uint32_t endpoint_count) {
-  std::vector<std::string_view> lasts(endpoint_count);
+              std::span<const ColumnContext> contexts) {
+  std::vector<std::string_view> lasts(contexts.front().count);
   std::vector<uint64_t> prefixes;
   std::vector<uint64_t> suffixes;
   std::string bytes;
   for (size_t i = 0; i < cells; ++i) {
-    std::string_view& last = lasts[contexts.endpoint(i)];
+    std::string_view& last = lasts[contexts.front().Of(i)];
     const std::string_view text = text_of(i);
     const size_t shared = SharedPrefix(last, text);
     prefixes.push_back(shared);
@@ -63,8 +46,8 @@ void WriteRaw(FrameWriter& frame, uint32_t first, size_t cells, TextOf text_of,
     bytes += text.substr(shared);
     last = text;
   }
-  EncodeNumberColumn(frame, first, prefixes, contexts.get());
-  EncodeNumberColumn(frame, first + 1, suffixes, contexts.get());
+  EncodeNumberColumn(frame, first, prefixes, contexts);
+  EncodeNumberColumn(frame, first + 1, suffixes, contexts);
   if (!bytes.empty()) frame.Add(SectionOf(first + 2), bytes, Packing::kDense);
 }
 
@@ -171,13 +154,11 @@ void AttributesWriter::AddTexts(TextTableBuilder& texts) const {
   }
 }
 
-void AttributesWriter::Write(FrameWriter& frame, const TextTableBuilder& texts,
-                             const AttributeContexts& contexts, SpanMeta& meta) const {
+void AttributesWriter::WriteBlock(FrameWriter& frame, const TextTableBuilder& texts,
+                                  SpanMeta& meta) {
   meta.shapes = shapes_.size();
   meta.slots = slots_.size();
   meta.attribute_columns = columns_.size();
-  const std::array<ColumnContext, 1> by_endpoint = {{{contexts.endpoint, contexts.endpoint_count}}};
-  EncodeNumberColumn(frame, kShape, {shape_of_row_.begin(), shape_of_row_.end()}, by_endpoint);
   std::vector<uint64_t> sizes;
   std::vector<uint64_t> shape_slots;
   for (const std::vector<uint32_t>& shape : shapes_) {
@@ -188,51 +169,59 @@ void AttributesWriter::Write(FrameWriter& frame, const TextTableBuilder& texts,
   EncodeNumberColumn(frame, kShapeSlot, shape_slots);
   std::vector<uint64_t> names;
   std::vector<uint64_t> slot_columns;
-  for (const Slot& slot : slots_) {
-    names.push_back(texts.NumberOf(slot.name));
-    slot_columns.push_back(slot.column);
+  text_numbers_.resize(slots_.size());
+  for (size_t slot = 0; slot < slots_.size(); ++slot) {
+    names.push_back(texts.NumberOf(slots_[slot].name));
+    slot_columns.push_back(slots_[slot].column);
+    if (columns_[slots_[slot].column].raw) continue;
+    for (const std::string_view text : slots_[slot].distinct) {
+      text_numbers_[slot].push_back(texts.NumberOf(text));
+    }
   }
   EncodeNumberColumn(frame, kSlotName, names);
   EncodeNumberColumn(frame, kSlotColumn, slot_columns);
-  std::vector<std::vector<uint32_t>> text_numbers(slots_.size());
-  for (size_t slot = 0; slot < slots_.size(); ++slot) {
-    if (columns_[slots_[slot].column].raw) continue;
-    for (const std::string_view text : slots_[slot].distinct) {
-      text_numbers[slot].push_back(texts.NumberOf(text));
-    }
-  }
   std::vector<uint64_t> kinds;
-  for (uint32_t i = 0; i < columns_.size(); ++i) {
-    const Column& column = columns_[i];
-    const uint32_t first = kAttributes + i * kColumnsPerAttribute;
-    const CellContexts cells(column.rows, contexts);
+  for (const Column& column : columns_) {
     kinds.push_back(static_cast<uint64_t>(column.raw ? AttributeColumnKind::kRaw
                                                      : AttributeColumnKind::kTexts));
-    if (column.raw) {
-      WriteRaw(
-          frame, first, column.cells.size(),
-          [&](size_t cell) { return TextOf(column.cells[cell]); }, cells, contexts.endpoint_count);
-      continue;
-    }
-    std::vector<uint64_t> numbers;
-    numbers.reserve(column.cells.size());
-    for (const Cell& cell : column.cells) numbers.push_back(text_numbers[cell.slot][cell.value]);
-    EncodeNumberColumn(frame, first, numbers, cells.get());
   }
   EncodeNumberColumn(frame, kColumnKind, kinds);
 }
 
-bool AttributesReader::Load(const FrameReader& frame, const SpanMeta& meta, const TextTable& texts,
-                            const AttributeContexts& contexts) {
-  frame_ = &frame;
-  texts_ = &texts;
-  contexts_ = contexts;
-  const std::array<ColumnContext, 1> by_endpoint = {{{contexts.endpoint, contexts.endpoint_count}}};
+void AttributesWriter::WriteUnit(FrameWriter& frame, uint32_t base, const SpanRows::Unit& unit,
+                                 const AttributeContexts& contexts) const {
+  const std::array<ColumnContext, 1> by_endpoint = {
+      {{contexts.endpoint.subspan(unit.first_row, unit.rows), contexts.endpoint_count}}};
+  EncodeNumberColumn(frame, base + kShape,
+                     std::span(shape_of_row_).subspan(unit.first_row, unit.rows), by_endpoint);
+  for (uint32_t i = 0; i < columns_.size(); ++i) {
+    const Column& column = columns_[i];
+    const uint32_t first_column = base + kAttributes + i * kColumnsPerAttribute;
+    const auto begin = std::lower_bound(column.rows.begin(), column.rows.end(), unit.first_row);
+    const auto end = std::lower_bound(begin, column.rows.end(), unit.first_row + unit.rows);
+    const std::span cells = std::span(column.cells)
+                                .subspan(static_cast<size_t>(begin - column.rows.begin()),
+                                         static_cast<size_t>(end - begin));
+    const std::array by_cell = CellContexts({begin, end}, contexts);
+    if (column.raw) {
+      WriteRaw(
+          frame, first_column, cells.size(), [&](size_t cell) { return TextOf(cells[cell]); },
+          by_cell);
+      continue;
+    }
+    std::vector<uint64_t> numbers(cells.size());
+    for (size_t cell = 0; cell < cells.size(); ++cell) {
+      numbers[cell] = text_numbers_[cells[cell].slot][cells[cell].value];
+    }
+    EncodeNumberColumn(frame, first_column, numbers, by_cell);
+  }
+}
+
+bool AttributeTables::Read(const FrameReader& frame, const SpanMeta& meta, const TextTable& texts) {
   std::vector<uint64_t> sizes;
   std::vector<uint64_t> shape_slots;
-  std::vector<uint64_t> kinds;
+  std::vector<uint64_t> kind_numbers;
   if (meta.slots > kMaxAttributeCells || meta.attribute_columns > kMaxAttributeColumns ||
-      !DecodeNumberColumn(frame, kShape, meta.rows, shape_of_row_, by_endpoint) ||
       !DecodeNumberColumn(frame, kShapeSize, meta.shapes, sizes)) {
     return false;
   }
@@ -243,38 +232,88 @@ bool AttributesReader::Load(const FrameReader& frame, const SpanMeta& meta, cons
     if (slots_of_shapes > kMaxAttributeCells) return false;
   }
   if (!DecodeNumberColumn(frame, kShapeSlot, slots_of_shapes, shape_slots) ||
-      !DecodeNumberColumn(frame, kSlotName, meta.slots, slot_names_) ||
-      !DecodeNumberColumn(frame, kSlotColumn, meta.slots, slot_columns_) ||
-      !DecodeNumberColumn(frame, kColumnKind, meta.attribute_columns, kinds)) {
+      !DecodeNumberColumn(frame, kSlotName, meta.slots, slot_names) ||
+      !DecodeNumberColumn(frame, kSlotColumn, meta.slots, slot_columns) ||
+      !DecodeNumberColumn(frame, kColumnKind, meta.attribute_columns, kind_numbers)) {
     return false;
   }
   for (size_t slot = 0; slot < meta.slots; ++slot) {
-    if (slot_names_[slot] >= texts.size() || slot_columns_[slot] >= meta.attribute_columns) {
+    if (slot_names[slot] >= texts.size() || slot_columns[slot] >= meta.attribute_columns) {
       return false;
     }
   }
-  columns_.assign(meta.attribute_columns, {});
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    if (!FromBits(kinds[i], columns_[i].kind) || kinds[i] > 1) return false;
+  kinds.resize(meta.attribute_columns);
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    if (!FromBits(kind_numbers[i], kinds[i]) || kind_numbers[i] > 1) return false;
   }
   size_t at = 0;
   for (const uint64_t size : sizes) {
-    std::vector<uint32_t>& shape = shapes_.emplace_back();
+    std::vector<uint32_t>& shape = shapes.emplace_back();
     for (uint64_t i = 0; i < size; ++i) {
       if (shape_slots[at] >= meta.slots) return false;
       shape.push_back(static_cast<uint32_t>(shape_slots[at++]));
     }
   }
-  first_cell_.reserve(meta.rows + 1);
-  for (uint32_t row = 0; row < meta.rows; ++row) {
-    first_cell_.push_back(static_cast<uint32_t>(cells_.size()));
-    if (shape_of_row_[row] >= shapes_.size()) return false;
-    const std::vector<uint32_t>& shape = shapes_[shape_of_row_[row]];
-    if (cells_.size() + shape.size() > kMaxAttributeCells) return false;
-    for (const uint32_t slot : shape) {
-      Column& column = columns_[slot_columns_[slot]];
-      cells_.push_back(static_cast<uint32_t>(column.rows.size()));
-      column.rows.push_back(row);
+  return true;
+}
+
+bool AttributeTables::MayHave(std::string_view name, std::string_view value,
+                              const TextTable& texts) const {
+  const size_t name_number = texts.Find(name);
+  if (name_number == texts.size()) return false;
+  const bool has_value = texts.Find(value) != texts.size();
+  for (size_t slot = 0; slot < slot_names.size(); ++slot) {
+    if (slot_names[slot] != name_number) continue;
+    if (has_value || kinds[slot_columns[slot]] == AttributeColumnKind::kRaw) return true;
+  }
+  return false;
+}
+
+bool AttributesReader::Load(const FrameReader& frame, uint32_t base, AttributeTables& tables,
+                            const TextTable& texts, const AttributeContexts& contexts) {
+  frame_ = &frame;
+  tables_ = &tables;
+  texts_ = &texts;
+  base_ = base;
+  contexts_ = contexts;
+  const size_t rows = contexts.endpoint.size();
+  const std::array<ColumnContext, 1> by_endpoint = {{{contexts.endpoint, contexts.endpoint_count}}};
+  if (!DecodeNumberColumn(frame, base + kShape, rows, shape_of_row_, by_endpoint)) return false;
+  std::vector<uint32_t> rows_of_shape(tables.shapes.size());
+  for (const uint64_t shape : shape_of_row_) {
+    if (shape >= tables.shapes.size()) return false;
+    ++rows_of_shape[shape];
+  }
+  columns_.assign(tables.kinds.size(), {});
+  std::vector<std::vector<uint32_t>> columns_of_shape(tables.shapes.size());
+  size_t cells = 0;
+  for (size_t shape = 0; shape < rows_of_shape.size(); ++shape) {
+    if (rows_of_shape[shape] == 0) continue;
+    cells += rows_of_shape[shape] * tables.shapes[shape].size();
+    if (tables.cells + cells > kMaxAttributeCells) return false;
+    for (const uint32_t slot : tables.shapes[shape]) {
+      const auto column = static_cast<uint32_t>(tables.slot_columns[slot]);
+      columns_of_shape[shape].push_back(column);
+      columns_[column].cells += rows_of_shape[shape];
+    }
+  }
+  tables.cells += cells;
+  std::vector<uint32_t> next;  // cell of each column, in rows_
+  uint32_t at = 0;
+  for (Column& column : columns_) {
+    column.first = at;
+    next.push_back(at);
+    at += column.cells;
+  }
+  first_cell_.resize(rows);
+  cells_.resize(cells);
+  rows_.resize(cells);
+  at = 0;
+  for (uint32_t row = 0; row < rows; ++row) {
+    first_cell_[row] = at;
+    for (const uint32_t column : columns_of_shape[shape_of_row_[row]]) {
+      rows_[next[column]] = row;
+      cells_[at++] = next[column]++ - columns_[column].first;
     }
   }
   return true;
@@ -283,12 +322,12 @@ bool AttributesReader::Load(const FrameReader& frame, const SpanMeta& meta, cons
 bool AttributesReader::LoadColumn(size_t number) {
   Column& column = columns_[number];
   if (column.is_loaded) return true;
-  const CellContexts contexts(column.rows, contexts_);
-  const uint32_t first = kAttributes + static_cast<uint32_t>(number) * kColumnsPerAttribute;
-  if (column.kind == AttributeColumnKind::kRaw) {
-    if (!LoadRaw(number, column, contexts.get())) return false;
+  const std::array contexts = CellContexts({rows_.data() + column.first, column.cells}, contexts_);
+  const uint32_t first = base_ + kAttributes + static_cast<uint32_t>(number) * kColumnsPerAttribute;
+  if (tables_->kinds[number] == AttributeColumnKind::kRaw) {
+    if (!LoadRaw(number, column, contexts)) return false;
   } else {
-    if (!DecodeNumberColumn(*frame_, first, column.rows.size(), column.numbers, contexts.get())) {
+    if (!DecodeNumberColumn(*frame_, first, column.cells, column.numbers, contexts)) {
       return false;
     }
     for (const uint64_t text : column.numbers) {
@@ -301,8 +340,8 @@ bool AttributesReader::LoadColumn(size_t number) {
 
 bool AttributesReader::LoadRaw(size_t number, Column& column,
                                std::span<const ColumnContext> contexts) {
-  const uint32_t first = kAttributes + static_cast<uint32_t>(number) * kColumnsPerAttribute;
-  const size_t count = column.rows.size();
+  const uint32_t first = base_ + kAttributes + static_cast<uint32_t>(number) * kColumnsPerAttribute;
+  const size_t count = column.cells;
   std::vector<uint64_t> prefixes;
   std::vector<uint64_t> suffixes;
   if (!DecodeNumberColumn(*frame_, first, count, prefixes, contexts) ||
@@ -320,19 +359,19 @@ bool AttributesReader::LoadRaw(size_t number, Column& column,
   for (size_t i = 0; i < count; ++i) {
     if (prefixes[i] > kMaxSpanTextBytes || suffixes[i] > kMaxSpanTextBytes) return false;
     total += prefixes[i] + suffixes[i];
-    if (raw_bytes_ + total > kMaxSpanTextBytes) return false;
+    if (tables_->raw_bytes + total > kMaxSpanTextBytes) return false;
   }
-  raw_bytes_ += total;
+  tables_->raw_bytes += total;
   column.bytes.reserve(total);
   column.ends.reserve(count);
   struct Last {
     size_t start = 0;
     size_t size = 0;
   };
-  std::vector<Last> lasts(contexts[0].count);
+  std::vector<Last> lasts(contexts.front().count);
   size_t at = 0;
   for (size_t i = 0; i < count; ++i) {
-    Last& last = lasts[(*contexts[0].of_value)[i]];
+    Last& last = lasts[contexts.front().Of(i)];
     if (prefixes[i] > last.size || suffixes[i] > bytes.size() - at) return false;
     const size_t start = column.bytes.size();
     column.bytes.append(column.bytes, last.start, prefixes[i]);
@@ -344,62 +383,71 @@ bool AttributesReader::LoadRaw(size_t number, Column& column,
   return at == bytes.size();
 }
 
-std::string_view AttributesReader::Value(const Column& column, uint32_t cell) const {
-  if (column.kind == AttributeColumnKind::kTexts) return (*texts_)[column.numbers[cell]];
+std::string_view AttributesReader::Value(size_t number, uint32_t cell) const {
+  const Column& column = columns_[number];
+  if (tables_->kinds[number] == AttributeColumnKind::kTexts) {
+    return (*texts_)[column.numbers[cell]];
+  }
   const size_t start = cell == 0 ? 0 : column.ends[cell - 1];
   return std::string_view(column.bytes).substr(start, column.ends[cell] - start);
 }
 
 bool AttributesReader::Keep(std::string_view name, std::string_view value,
                             std::vector<bool>& wanted) {
+  const AttributeTables& tables = *tables_;
   const size_t name_number = texts_->Find(name);
   const size_t value_number = texts_->Find(value);
+  const auto is_text = [&](size_t column) {
+    return tables.kinds[column] == AttributeColumnKind::kTexts;
+  };
   // Slots whose column may hold the value.
-  std::vector<bool> has_name(slot_names_.size());
-  for (size_t slot = 0; slot < slot_names_.size(); ++slot) {
-    if (slot_names_[slot] != name_number || name_number == texts_->size()) continue;
-    const size_t number = slot_columns_[slot];
-    if (columns_[number].kind == AttributeColumnKind::kTexts && value_number == texts_->size()) {
-      continue;
-    }
-    if (!LoadColumn(number)) return false;
+  std::vector<bool> has_name(tables.slot_names.size());
+  for (size_t slot = 0; slot < has_name.size(); ++slot) {
+    if (tables.slot_names[slot] != name_number || name_number == texts_->size()) continue;
+    const size_t column = tables.slot_columns[slot];
+    if (is_text(column) && value_number == texts_->size()) continue;
+    if (!LoadColumn(column)) return false;
     has_name[slot] = true;
   }
   // Places of these slots in each shape.
-  std::vector<std::vector<uint32_t>> places(shapes_.size());
-  for (size_t shape = 0; shape < shapes_.size(); ++shape) {
-    for (uint32_t i = 0; i < shapes_[shape].size(); ++i) {
-      if (has_name[shapes_[shape][i]]) places[shape].push_back(i);
+  std::vector<std::vector<uint32_t>> places(tables.shapes.size());
+  for (size_t shape = 0; shape < places.size(); ++shape) {
+    for (uint32_t i = 0; i < tables.shapes[shape].size(); ++i) {
+      if (has_name[tables.shapes[shape][i]]) places[shape].push_back(i);
     }
   }
   for (uint32_t row = 0; row < wanted.size(); ++row) {
     if (!wanted[row]) continue;
     const size_t shape = shape_of_row_[row];
     wanted[row] = std::any_of(places[shape].begin(), places[shape].end(), [&](uint32_t place) {
-      const Column& column = columns_[slot_columns_[shapes_[shape][place]]];
-      const uint32_t cell = cells_[FirstCell(row) + place];
-      return column.kind == AttributeColumnKind::kTexts ? column.numbers[cell] == value_number
-                                                        : Value(column, cell) == value;
+      const size_t column = tables.slot_columns[tables.shapes[shape][place]];
+      const uint32_t cell = cells_[first_cell_[row] + place];
+      return is_text(column) ? columns_[column].numbers[cell] == value_number
+                             : Value(column, cell) == value;
     });
   }
   return true;
 }
 
-bool AttributesReader::LoadAll() {
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    if (!LoadColumn(i)) return false;
+bool AttributesReader::LoadFor(std::span<const uint32_t> rows) {
+  std::vector<bool> is_asked(tables_->shapes.size());
+  for (const uint32_t row : rows) {
+    if (is_asked[shape_of_row_[row]]) continue;
+    is_asked[shape_of_row_[row]] = true;
+    for (const uint32_t slot : ShapeOf(row)) {
+      if (!LoadColumn(tables_->slot_columns[slot])) return false;
+    }
   }
   return true;
 }
 
 void AttributesReader::Get(uint32_t row,
                            std::vector<std::pair<std::string, std::string>>& attributes) const {
-  const std::vector<uint32_t>& shape = shapes_[shape_of_row_[row]];
+  const std::vector<uint32_t>& shape = ShapeOf(row);
   attributes.reserve(shape.size());
   for (size_t i = 0; i < shape.size(); ++i) {
-    const Column& column = columns_[slot_columns_[shape[i]]];
-    attributes.emplace_back((*texts_)[slot_names_[shape[i]]],
-                            Value(column, cells_[FirstCell(row) + i]));
+    attributes.emplace_back((*texts_)[tables_->slot_names[shape[i]]],
+                            Value(tables_->slot_columns[shape[i]], cells_[first_cell_[row] + i]));
   }
 }
 

@@ -12,6 +12,7 @@
 #include "base/hash.h"
 #include "model/records.h"
 #include "storage/blocks/frame.h"
+#include "storage/blocks/number_column.h"
 #include "storage/blocks/span_layout.h"
 #include "storage/blocks/span_rows.h"
 #include "storage/blocks/text_table.h"
@@ -20,11 +21,11 @@
 // are a column of their own, as texts of the block or, when most differ, one after the other.
 namespace kindling::storage {
 
-// What attributes depend on, by row.
+// What attributes depend on, by row: of the block for a writer, of the unit for a reader.
 struct AttributeContexts {
-  const std::vector<uint32_t>* endpoint = nullptr;
+  std::span<const uint32_t> endpoint;
   uint32_t endpoint_count = 0;
-  const std::vector<uint32_t>* result = nullptr;
+  std::span<const uint32_t> result;
   uint32_t result_count = 0;
 };
 
@@ -34,8 +35,11 @@ class AttributesWriter {
   explicit AttributesWriter(const SpanRows& rows);
 
   void AddTexts(TextTableBuilder& texts) const;
-  void Write(FrameWriter& frame, const TextTableBuilder& texts, const AttributeContexts& contexts,
-             SpanMeta& meta) const;
+  // Columns of the block. After AddTexts, before any unit.
+  void WriteBlock(FrameWriter& frame, const TextTableBuilder& texts, SpanMeta& meta);
+  // Columns of the unit with these rows.
+  void WriteUnit(FrameWriter& frame, uint32_t base, const SpanRows::Unit& unit,
+                 const AttributeContexts& contexts) const;
 
   // The distinct pairs of name and value, some perhaps more than once.
   template <typename Visit>
@@ -72,51 +76,72 @@ class AttributesWriter {
 
   std::vector<Slot> slots_;
   std::vector<std::vector<uint32_t>> shapes_;  // slots
-  std::vector<uint32_t> shape_of_row_;
+  std::vector<uint64_t> shape_of_row_;
   std::vector<Column> columns_;
+  std::vector<std::vector<uint32_t>> text_numbers_;  // of each slot's distinct
   absl::flat_hash_map<std::pair<std::string_view, uint32_t>, uint32_t> slot_numbers_;
   absl::flat_hash_map<std::vector<uint32_t>, uint32_t> shape_numbers_;
 };
 
-// Lifetime: the frame and the texts must outlive this.
+// Shapes, slots and columns: what the units of a block share.
+struct AttributeTables {
+  std::vector<std::vector<uint32_t>> shapes;  // slots
+  std::vector<uint64_t> slot_names;
+  std::vector<uint64_t> slot_columns;
+  std::vector<AttributeColumnKind> kinds;  // of columns
+  // What readers of units have taken so far.
+  size_t cells = 0;
+  size_t raw_bytes = 0;
+
+  // False: damaged.
+  [[nodiscard]] bool Read(const FrameReader& frame, const SpanMeta& meta, const TextTable& texts);
+
+  // False when no row of the block can have the pair.
+  bool MayHave(std::string_view name, std::string_view value, const TextTable& texts) const;
+};
+
+// The attributes of a unit's rows.
+//
+// Lifetime: what Load is given must outlive this.
 class AttributesReader {
  public:
   // False: damaged.
-  [[nodiscard]] bool Load(const FrameReader& frame, const SpanMeta& meta, const TextTable& texts,
-                          const AttributeContexts& contexts);
+  [[nodiscard]] bool Load(const FrameReader& frame, uint32_t base, AttributeTables& tables,
+                          const TextTable& texts, const AttributeContexts& contexts);
 
   // Marks in `wanted` (by row) as false what lacks the pair. False: damaged.
   [[nodiscard]] bool Keep(std::string_view name, std::string_view value, std::vector<bool>& wanted);
 
-  // So that Get may be called. False: damaged.
-  [[nodiscard]] bool LoadAll();
+  // So that Get may be called for rows like these. False: damaged.
+  [[nodiscard]] bool LoadFor(std::span<const uint32_t> rows);
   void Get(uint32_t row, std::vector<std::pair<std::string, std::string>>& attributes) const;
 
  private:
   struct Column {
     bool is_loaded = false;
-    AttributeColumnKind kind = AttributeColumnKind::kTexts;
-    std::vector<uint32_t> rows;     // of each cell
+    uint32_t first = 0;  // of its cells, in rows_
+    uint32_t cells = 0;
     std::vector<uint64_t> numbers;  // of texts
     std::string bytes;              // raw: all values ...
     std::vector<size_t> ends;       // ... and where each ends
   };
   bool LoadColumn(size_t number);
   bool LoadRaw(size_t number, Column& column, std::span<const ColumnContext> contexts);
-  std::string_view Value(const Column& column, uint32_t cell) const;
-  size_t FirstCell(uint32_t row) const { return first_cell_[row]; }
+  std::string_view Value(size_t number, uint32_t cell) const;
+  const std::vector<uint32_t>& ShapeOf(uint32_t row) const {
+    return tables_->shapes[shape_of_row_[row]];
+  }
 
   const FrameReader* frame_ = nullptr;
+  AttributeTables* tables_ = nullptr;
   const TextTable* texts_ = nullptr;
+  uint32_t base_ = 0;
   AttributeContexts contexts_;
-  std::vector<std::vector<uint32_t>> shapes_;
-  std::vector<uint64_t> slot_names_;
-  std::vector<uint64_t> slot_columns_;
   std::vector<uint64_t> shape_of_row_;
   std::vector<uint32_t> first_cell_;  // of each row, into cells_
   std::vector<uint32_t> cells_;       // number within its column
+  std::vector<uint32_t> rows_;        // of the cells, column by column
   std::vector<Column> columns_;
-  size_t raw_bytes_ = 0;  // of all columns read so far
 };
 
 }  // namespace kindling::storage

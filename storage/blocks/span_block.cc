@@ -1,11 +1,15 @@
 #include "storage/blocks/span_block.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
+#include <optional>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "storage/blocks/span_columns.h"
 #include "storage/blocks/span_layout.h"
+#include "storage/blocks/span_tables.h"
 
 namespace kindling::storage {
 namespace {
@@ -15,6 +19,8 @@ absl::Status Damaged() { return absl::DataLossError("block of spans is damaged")
 static_assert(kMaxSpanRows == 2 * kSpanBlockRows);
 
 constexpr size_t kBytesPerAttribute = 64;
+// Rows of a unit that are made ready before it is known whether more are wanted.
+constexpr size_t kFirstRows = 128;
 
 }  // namespace
 
@@ -31,19 +37,25 @@ size_t SpanTextBytes(const model::Span& span) {
 }
 
 struct SpanBlock::Parts {
-  explicit Parts(FrameReader frame) : columns(std::move(frame)) {}
+  explicit Parts(FrameReader frame) : tables(std::move(frame)) {}
 
+  // Whether `search` wants spans between ends number `number`; asked once each.
+  bool WantsEnds(const SpanSearch& search, uint32_t number, int64_t time_ns);
   // By row, whether it meets all of `search` but its rank. Empty: damaged.
-  std::vector<bool> Wanted(const SpanSearch& search);
-  // Rows that `search` wants of those whose rank is at least `lowest_rank`.
-  absl::StatusOr<std::vector<std::pair<int64_t, uint32_t>>> Ranked(const SpanSearch& search,
-                                                                   int64_t lowest_rank);
-  absl::StatusOr<std::vector<model::Span>> Rows(const std::vector<uint32_t>& rows);
-  template <typename Id>
-  absl::StatusOr<std::vector<model::Span>> Find(const std::vector<Id>& of_row,
-                                                const std::vector<Id>& ids);
+  std::vector<bool> Wanted(SpanColumns& columns, const SpanSearch& search);
+  // Gives the wanted rows of a unit. False: damaged.
+  bool SearchUnit(size_t unit, const SpanSearch& search, const SpanVisitor& visit,
+                  int64_t& lowest_rank);
+  // Appends rows of a unit. False: damaged.
+  bool TakeRows(SpanColumns& columns, const std::vector<uint32_t>& rows,
+                std::vector<model::Span>& spans);
+  // The rows that `wants` tells of each unit that `may_hold`.
+  template <typename MayHold, typename Wants>
+  absl::StatusOr<std::vector<model::Span>> Find(MayHold may_hold, Wants wants);
 
-  SpanColumns columns;
+  SpanTables tables;
+  std::vector<std::optional<bool>> wants_ends;  // of the search at hand
+  size_t text_bytes = 0;                        // of spans given by the call at hand
 };
 
 namespace {
@@ -61,10 +73,47 @@ std::vector<bool> AmongTexts(const std::vector<std::string>& wanted, const TextT
   return is_wanted;
 }
 
+template <typename Id>
+std::vector<uint32_t> RowsAmong(const std::vector<Id>& of_row, const std::vector<Id>& ids) {
+  std::vector<uint32_t> rows;
+  for (uint32_t row = 0; row < of_row.size(); ++row) {
+    if (ids.size() == 1 ? of_row[row] == ids.front()
+                        : std::binary_search(ids.begin(), ids.end(), of_row[row])) {
+      rows.push_back(row);
+    }
+  }
+  return rows;
+}
+
+// Whether one of the ids, which are sorted, may be a row's own.
+bool HasIdOf(const SpanTables::Unit& unit, const std::vector<model::SpanId>& ids) {
+  const auto id = std::lower_bound(ids.begin(), ids.end(), unit.least_id);
+  return id != ids.end() && *id <= unit.greatest_id;
+}
+
+// No row of the unit that `search` wants has a greater rank; INT64_MIN when none is wanted.
+int64_t HighestRank(const SpanTables::Unit& unit, const SpanSearch& search) {
+  if (unit.last_ns < search.start_ns || unit.first_ns >= search.end_ns ||
+      unit.max_duration_ns < search.min_duration_ns ||
+      unit.min_duration_ns > search.max_duration_ns) {
+    return INT64_MIN;
+  }
+  return search.order == SpanSearch::Order::kNewest ? unit.last_ns : unit.max_duration_ns;
+}
+
 }  // namespace
 
-std::vector<bool> SpanBlock::Parts::Wanted(const SpanSearch& search) {
+bool SpanBlock::Parts::WantsEnds(const SpanSearch& search, uint32_t number, int64_t time_ns) {
+  std::optional<bool>& wants = wants_ends[number];
+  if (!wants.has_value()) {
+    wants = search.ends(tables.ends().MakeEnds(number, tables.texts()), time_ns);
+  }
+  return *wants;
+}
+
+std::vector<bool> SpanBlock::Parts::Wanted(SpanColumns& columns, const SpanSearch& search) {
   const size_t rows = columns.rows();
+  const SpanMeta& meta = tables.meta();
   std::vector<bool> wanted(rows, true);
   if (search.start_ns != INT64_MIN || search.end_ns != INT64_MAX) {
     const std::vector<int64_t>& starts = columns.StartTimes();
@@ -74,17 +123,19 @@ std::vector<bool> SpanBlock::Parts::Wanted(const SpanSearch& search) {
   }
   if (search.ends != nullptr) {
     const std::vector<int64_t>& starts = columns.StartTimes();
-    for (size_t number = 0; number < columns.ends().ends.size(); ++number) {
-      const uint32_t first = columns.first_row_of_ends(number);
-      const uint32_t end = columns.first_row_of_ends(number + 1);
-      const auto row = std::find(wanted.begin() + first, wanted.begin() + end, true);
-      if (row == wanted.begin() + end) continue;
-      if (!search.ends(columns.ends().MakeEnds(number, columns.texts()),
-                       starts[static_cast<size_t>(row - wanted.begin())])) {
-        std::fill(wanted.begin() + first, wanted.begin() + end, false);
+    for (const SpanColumns::Run& run : columns.runs()) {
+      const auto end = wanted.begin() + run.end_row;
+      const auto row = std::find(wanted.begin() + run.first_row, end, true);
+      if (row == end) continue;
+      if (!WantsEnds(search, run.ends, starts[static_cast<size_t>(row - wanted.begin())])) {
+        std::fill(row, end, false);
       }
     }
   }
+  const auto is_done = [&] {
+    return columns.damaged() || std::find(wanted.begin(), wanted.end(), true) == wanted.end();
+  };
+  if (is_done()) return columns.damaged() ? std::vector<bool>() : wanted;
   if (search.min_duration_ns != INT64_MIN || search.max_duration_ns != INT64_MAX) {
     const std::vector<int64_t>& durations = columns.Durations();
     for (size_t row = 0; row < rows; ++row) {
@@ -101,72 +152,90 @@ std::vector<bool> SpanBlock::Parts::Wanted(const SpanSearch& search) {
     }
   };
   if (!search.endpoints.empty()) {
-    keep(kEndpoint, AmongTexts(search.endpoints, columns.texts(), columns.endpoint_count(),
-                               [&](size_t i) { return columns.EndpointText(i); }));
+    keep(kEndpoint, AmongTexts(search.endpoints, tables.texts(), meta.endpoints,
+                               [&](size_t i) { return tables.EndpointText(i); }));
   }
   if (search.only_errors || search.only_slow || !search.status_codes.empty()) {
-    std::vector<bool> is_wanted(columns.result_count(), true);
+    std::vector<bool> is_wanted(meta.results, true);
     if (!search.status_codes.empty()) {
-      is_wanted = AmongTexts(search.status_codes, columns.texts(), columns.result_count(),
-                             [&](size_t i) { return columns.ResultText(i); });
+      is_wanted = AmongTexts(search.status_codes, tables.texts(), meta.results,
+                             [&](size_t i) { return tables.ResultText(i); });
     }
     for (size_t i = 0; i < is_wanted.size(); ++i) {
-      if ((search.only_errors && !model::IsError(columns.ResultOutcome(i))) ||
-          (search.only_slow && !columns.ResultIsSlow(i))) {
+      if ((search.only_errors && !model::IsError(tables.ResultOutcome(i))) ||
+          (search.only_slow && !tables.ResultIsSlow(i))) {
         is_wanted[i] = false;
       }
     }
     keep(kResult, is_wanted);
   }
   for (const auto& [name, value] : search.attributes) {
-    if (columns.damaged() || std::find(wanted.begin(), wanted.end(), true) == wanted.end()) break;
+    if (is_done()) break;
     AttributesReader* attributes = columns.Attributes();
     if (attributes == nullptr || !attributes->Keep(name, value, wanted)) return {};
   }
   return columns.damaged() ? std::vector<bool>() : wanted;
 }
 
-absl::StatusOr<std::vector<std::pair<int64_t, uint32_t>>> SpanBlock::Parts::Ranked(
-    const SpanSearch& search, int64_t lowest_rank) {
-  const std::vector<bool> wanted = Wanted(search);
-  if (wanted.empty()) return Damaged();
-  std::vector<std::pair<int64_t, uint32_t>> ranked;
+bool SpanBlock::Parts::SearchUnit(size_t unit, const SpanSearch& search, const SpanVisitor& visit,
+                                  int64_t& lowest_rank) {
+  SpanColumns columns(tables, unit);
+  if (!columns.Open()) return false;
+  const std::vector<bool> wanted = Wanted(columns, search);
+  if (wanted.empty()) return false;
   const auto first = std::find(wanted.begin(), wanted.end(), true);
-  if (first == wanted.end()) return ranked;
+  if (first == wanted.end()) return true;
   const std::vector<int64_t>& ranks =
       search.order == SpanSearch::Order::kNewest ? columns.StartTimes() : columns.Durations();
-  if (columns.damaged()) return Damaged();
+  if (columns.damaged()) return false;
+  std::vector<std::pair<int64_t, uint32_t>> ranked;  // with the row
   for (auto row = static_cast<uint32_t>(first - wanted.begin()); row < wanted.size(); ++row) {
     if (wanted[row] && ranks[row] >= lowest_rank && ranks[row] <= search.highest_rank) {
       ranked.emplace_back(ranks[row], row);
     }
   }
-  return ranked;
+  // The visitor mostly wants few of many: the best are made ready first, then the rest.
+  for (size_t first = 0; first < ranked.size();) {
+    const size_t end = first == 0 ? std::min(ranked.size(), kFirstRows) : ranked.size();
+    const auto from = ranked.begin() + static_cast<ptrdiff_t>(first);
+    const auto to = ranked.begin() + static_cast<ptrdiff_t>(end);
+    std::partial_sort(from, to, ranked.end(), std::greater<>());
+    std::vector<uint32_t> rows;
+    rows.reserve(end - first);
+    for (auto it = from; it != to; ++it) rows.push_back(it->second);
+    if (!columns.LoadFor(std::move(rows))) return false;
+    for (size_t number = 0; first < end; ++number, ++first) {
+      if (ranked[first].first < lowest_rank) return true;
+      lowest_rank = visit(columns.Get(number));
+      if (lowest_rank == INT64_MAX) return true;
+    }
+  }
+  return true;
 }
 
-absl::StatusOr<std::vector<model::Span>> SpanBlock::Parts::Rows(const std::vector<uint32_t>& rows) {
-  std::vector<model::Span> spans;
-  if (rows.empty()) return spans;
-  if (!columns.LoadAll()) return Damaged();
-  size_t text_bytes = 0;
-  spans.reserve(rows.size());
-  for (const uint32_t row : rows) {
-    spans.push_back(columns.Get(row));
+bool SpanBlock::Parts::TakeRows(SpanColumns& columns, const std::vector<uint32_t>& rows,
+                                std::vector<model::Span>& spans) {
+  if (columns.damaged()) return false;
+  if (rows.empty()) return true;
+  if (!columns.LoadFor(rows)) return false;
+  for (size_t number = 0; number < rows.size(); ++number) {
+    spans.push_back(columns.Get(number));
     text_bytes += SpanTextBytes(spans.back());
-    if (text_bytes > kSpanBlockTextBytes) return Damaged();
+    if (text_bytes > kSpanBlockTextBytes) return false;
+  }
+  return true;
+}
+
+template <typename MayHold, typename Wants>
+absl::StatusOr<std::vector<model::Span>> SpanBlock::Parts::Find(MayHold may_hold, Wants wants) {
+  text_bytes = 0;
+  std::vector<model::Span> spans;
+  for (size_t unit = 0; unit < tables.units().size(); ++unit) {
+    if (!may_hold(unit)) continue;
+    SpanColumns columns(tables, unit);
+    if (!columns.Open() || !TakeRows(columns, wants(columns), spans)) return Damaged();
   }
   return spans;
-}
-
-template <typename Id>
-absl::StatusOr<std::vector<model::Span>> SpanBlock::Parts::Find(const std::vector<Id>& of_row,
-                                                                const std::vector<Id>& ids) {
-  if (columns.damaged()) return Damaged();
-  std::vector<uint32_t> rows;
-  for (uint32_t row = 0; row < of_row.size(); ++row) {
-    if (std::binary_search(ids.begin(), ids.end(), of_row[row])) rows.push_back(row);
-  }
-  return Rows(rows);
 }
 
 SpanBlock::SpanBlock(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -179,46 +248,100 @@ absl::StatusOr<SpanBlock> SpanBlock::Open(std::string_view body,
   ASSIGN_OR_RETURN(FrameReader frame,
                    FrameReader::Open(body, FrameClass::kSpans, kSpanBlockVersion, dictionaries));
   auto parts = std::make_unique<Parts>(std::move(frame));
-  if (!parts->columns.Open()) return Damaged();
+  if (!parts->tables.Open()) return Damaged();
   return SpanBlock(std::move(parts));
 }
 
 absl::StatusOr<int64_t> SpanBlock::Search(const SpanSearch& search, int64_t lowest_rank,
-                                          const SpanVisitor& visit) {
-  ASSIGN_OR_RETURN(auto ranked, parts_->Ranked(search, lowest_rank));
-  if (ranked.empty()) return lowest_rank;
-  if (!parts_->columns.LoadAll()) return Damaged();
-  // The visitor mostly wants few of many.
-  std::make_heap(ranked.begin(), ranked.end());
-  for (auto end = ranked.end(); end != ranked.begin(); --end) {
-    const auto [rank, row] = ranked.front();
-    if (rank < lowest_rank) break;
-    lowest_rank = visit(parts_->columns.Get(row));
-    if (lowest_rank == INT64_MAX) break;
-    std::pop_heap(ranked.begin(), end);
+                                          const SpanVisitor& visit,
+                                          const std::vector<bool>& wanted_ends) {
+  const std::vector<SpanTables::Unit>& units = parts_->tables.units();
+  for (const auto& [name, value] : search.attributes) {
+    const AttributeTables* attributes = parts_->tables.Attributes();
+    if (attributes == nullptr) return Damaged();
+    if (!attributes->MayHave(name, value, parts_->tables.texts())) return lowest_rank;
+  }
+  std::vector<std::pair<int64_t, size_t>> order;
+  for (size_t unit = 0; unit < units.size(); ++unit) {
+    const int64_t rank = HighestRank(units[unit], search);
+    if (rank != INT64_MIN) order.emplace_back(rank, unit);
+  }
+  std::sort(order.rbegin(), order.rend());
+  parts_->wants_ends.assign(search.ends == nullptr ? 0 : parts_->tables.meta().ends, {});
+  if (wanted_ends.size() == parts_->wants_ends.size()) {
+    std::copy(wanted_ends.begin(), wanted_ends.end(), parts_->wants_ends.begin());
+  }
+  for (const auto& [rank, unit] : order) {
+    if (lowest_rank == INT64_MAX || rank < lowest_rank) break;
+    if (!parts_->SearchUnit(unit, search, visit, lowest_rank)) return Damaged();
   }
   return lowest_rank;
 }
 
 absl::StatusOr<std::vector<model::Span>> SpanBlock::FindSpans(
     const std::vector<model::SpanId>& ids) {
-  return parts_->Find(parts_->columns.Ids(), ids);
+  const auto may_hold = [&](size_t unit) { return HasIdOf(parts_->tables.units()[unit], ids); };
+  return parts_->Find(may_hold,
+                      [&](SpanColumns& columns) { return RowsAmong(columns.Ids(), ids); });
 }
 
 absl::StatusOr<std::vector<model::Span>> SpanBlock::FindTraces(
-    const std::vector<model::TraceId>& ids) {
-  return parts_->Find(parts_->columns.Traces(), ids);
+    const std::vector<model::TraceId>& ids, SpanUnits units) {
+  return parts_->Find([&](size_t unit) { return units.Has(unit); },
+                      [&](SpanColumns& columns) { return RowsAmong(columns.Traces(), ids); });
+}
+
+absl::StatusOr<std::vector<model::Span>> SpanBlock::FindChildren(
+    const std::vector<model::SpanId>& parents, int64_t start_ns, int64_t end_ns, SpanUnits units) {
+  const auto may_hold = [&](size_t number) {
+    const SpanTables::Unit& unit = parts_->tables.units()[number];
+    return unit.last_ns >= start_ns && unit.first_ns < end_ns &&
+           (units.Has(number) || HasIdOf(unit, parents));
+  };
+  return parts_->Find(may_hold, [&](SpanColumns& columns) {
+    std::vector<uint32_t> rows = RowsAmong(columns.Parents(), parents);
+    std::erase_if(rows, [&](uint32_t row) {
+      const int64_t start = columns.StartTimes()[row];
+      return start < start_ns || start >= end_ns;
+    });
+    return rows;
+  });
 }
 
 absl::StatusOr<std::vector<model::Span>> SpanBlock::FindAliases(
     const std::vector<model::TraceId>& ids) {
-  return parts_->Find(parts_->columns.AliasTraces(), ids);
+  const AliasTable* aliases = parts_->tables.Aliases();
+  if (aliases == nullptr) return Damaged();
+  // By pair, and before them rows without one.
+  std::vector<bool> is_wanted(aliases->size() + 1);
+  is_wanted[0] = std::binary_search(ids.begin(), ids.end(), model::TraceId{});
+  for (size_t i = 0; i < aliases->size(); ++i) {
+    is_wanted[i + 1] = std::binary_search(ids.begin(), ids.end(), (*aliases)[i].trace);
+  }
+  const auto first = std::find(is_wanted.begin(), is_wanted.end(), true) - is_wanted.begin();
+  // A pair comes up in one unit and may be in all after it.
+  const auto may_hold = [&](size_t number) {
+    const std::vector<SpanTables::Unit>& all = parts_->tables.units();
+    const size_t end = number + 1 < all.size() ? all[number + 1].first_pair : aliases->size();
+    return static_cast<size_t>(first) <= end;
+  };
+  return parts_->Find(may_hold, [&](SpanColumns& columns) {
+    const std::vector<uint32_t>& pairs = columns.Aliases();
+    std::vector<uint32_t> rows;
+    for (uint32_t row = 0; row < pairs.size(); ++row) {
+      if (is_wanted[pairs[row]]) rows.push_back(row);
+    }
+    return rows;
+  });
 }
 
 absl::StatusOr<std::vector<model::Span>> SpanBlock::Decode() {
-  std::vector<uint32_t> rows(parts_->columns.rows());
-  for (uint32_t row = 0; row < rows.size(); ++row) rows[row] = row;
-  return parts_->Rows(rows);
+  return parts_->Find([](size_t) { return true; },
+                      [](SpanColumns& columns) {
+                        std::vector<uint32_t> rows(columns.rows());
+                        std::iota(rows.begin(), rows.end(), 0);
+                        return rows;
+                      });
 }
 
 }  // namespace kindling::storage

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,7 +27,10 @@ void CheckBody(std::string_view bytes) {
                              .attributes = {{"a", "1"}},
                              .ends = [](const SpanEnds&, int64_t) { return true; }};
   (void)block->Search(search, 0, [](const model::Span&) { return int64_t{0}; });
+  (void)block->FindSpans({1, 2});
+  (void)block->FindTraces({{1, 2}});
   (void)block->FindAliases({{1, 2}});
+  (void)block->FindChildren({1, 2}, 0, INT64_MAX);
   const auto spans = block->Decode();
   if (!spans.ok()) return;
   const SealedBlock again = EncodeSpanBlock(*spans, kNone);
@@ -44,23 +48,26 @@ void CheckAll(std::string_view bytes) {
   if (summary.ok()) {
     const SpanSearch search = {.order = SpanSearch::Order::kSlowest,
                                .ends = [](const SpanEnds&, int64_t) { return true; }};
-    (void)summary->MayMatch(search);
-    (void)summary->HighestRank(search);
+    EndsAnswers answers(search);
+    (void)summary->MayMatch(search, answers);
+    (void)summary->HighestRank(search, answers);
+    (void)summary->WantedEnds(search, answers);
   }
   (void)SpanFilterMayMatch(bytes, {.attributes = {{"a", "1"}}});
-  (void)SpanFilterMayHoldTrace(bytes, {1, 2});
+  (void)SpanFilterTraceUnits(bytes, {1, 2});
+  (void)SpanFilterChildUnits(bytes, {1, 2});
 }
 
 // The bytes as sections: number, size, bytes, and so on.
 std::string Framed(FrameClass frame_class, std::string_view bytes) {
   FrameWriter frame(frame_class, 1, kNone);
   base::ByteReader reader(base::AsBytes(bytes));
-  std::vector<bool> used(4096);
+  constexpr uint64_t kSections = uint64_t{1} << 19;  // of a block with all units
+  std::set<uint64_t> used;
   while (reader.remaining() > 0) {
-    const uint64_t number = ReadVarint(reader) % used.size();
+    const uint64_t number = ReadVarint(reader) % kSections;
     const std::string_view section = reader.Text(ReadVarint(reader));
-    if (!reader.ok() || used[number]) break;
-    used[number] = true;
+    if (!reader.ok() || !used.insert(number).second) break;
     frame.Add(static_cast<uint32_t>(number), section, Packing::kStored);
   }
   return frame.Finish();

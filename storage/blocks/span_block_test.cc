@@ -37,8 +37,8 @@ std::vector<Span> RandomSpans(uint64_t seed, size_t count) {
   return spans;
 }
 
-void ExpectRoundTrip(const std::vector<Span>& spans) {
-  const SealedBlock block = EncodeSpanBlock(spans, kNone);
+void ExpectRoundTrip(const std::vector<Span>& spans, size_t unit_rows = kSpanUnitRows) {
+  const SealedBlock block = EncodeSpanBlock(spans, kNone, unit_rows);
   EXPECT_EQ(block.rows, spans.size());
   auto opened = SpanBlock::Open(block.body, kNone);
   ASSERT_TRUE(opened.ok()) << opened.status();
@@ -52,14 +52,16 @@ void ExpectRoundTrip(const std::vector<Span>& spans) {
 }
 
 std::vector<Span> Found(const SealedBlock& block, const SpanSearch& search,
-                        int64_t lowest_rank = INT64_MIN) {
+                        int64_t lowest_rank = INT64_MIN,
+                        const std::vector<bool>& wanted_ends = {}) {
   std::vector<Span> found;
   auto opened = SpanBlock::Open(block.body, kNone);
   EXPECT_TRUE(opened.ok()) << opened.status();
-  const auto word = opened->Search(search, lowest_rank, [&](const Span& span) {
+  const auto visit = [&](const Span& span) {
     found.push_back(span);
     return lowest_rank;
-  });
+  };
+  const auto word = opened->Search(search, lowest_rank, visit, wanted_ends);
   EXPECT_EQ(word.value(), lowest_rank);
   return found;
 }
@@ -88,11 +90,25 @@ bool Meets(const Span& span, const SpanSearch& search) {
                                                 span.start_ns));
 }
 
+bool MayMatch(const SpanSummary& summary, const SpanSearch& search) {
+  EndsAnswers answers(search);
+  return summary.MayMatch(search, answers);
+}
+std::vector<bool> WantedEnds(const SpanSummary& summary, const SpanSearch& search) {
+  EndsAnswers answers(search);
+  return summary.WantedEnds(search, answers);
+}
+int64_t HighestRank(const SpanSummary& summary, const SpanSearch& search) {
+  EndsAnswers answers(search);
+  return summary.HighestRank(search, answers);
+}
+
 TEST(SpanBlockTest, GivesBackRandomSpans) {
   for (const size_t count : {1, 2, 3, 17, 300}) {
     for (uint64_t seed = 0; seed < 20; ++seed) {
       SCOPED_TRACE(testing::Message() << count << " spans of seed " << seed);
       ExpectRoundTrip(RandomSpans(seed, count));
+      ExpectRoundTrip(RandomSpans(seed, count), 7);
     }
   }
 }
@@ -124,6 +140,7 @@ TEST(SpanBlockTest, GivesBackExtremes) {
   spans[5].slow = true;
   spans[5].execution_unit = UINT64_MAX;
   ExpectRoundTrip(spans);
+  ExpectRoundTrip(spans, 1);
   for (const Span& span : spans) ExpectRoundTrip({span});
 }
 
@@ -166,11 +183,14 @@ TEST(SpanBlockTest, BlameThatAddsUpToTheDurationIsGivenBack) {
   ExpectRoundTrip(spans);
 }
 
-// Every search gives exactly the rows that meet it, in order; summary and filter never rule out a
-// block that has one.
-TEST(SpanBlockTest, SearchesGiveWhatAScanWouldGive) {
+class SpanBlockUnitsTest : public testing::TestWithParam<size_t> {};
+INSTANTIATE_TEST_SUITE_P(UnitRows, SpanBlockUnitsTest, testing::Values(1, 60, kSpanUnitRows));
+
+// Every search gives exactly the rows that meet it, of a unit in order; summary and filter never
+// rule out a block that has one.
+TEST_P(SpanBlockUnitsTest, SearchesGiveWhatAScanWouldGive) {
   const std::vector<Span> spans = RandomSpans(5, 800);
-  const SealedBlock block = EncodeSpanBlock(spans, kNone);
+  const SealedBlock block = EncodeSpanBlock(spans, kNone, GetParam());
   const auto summary = SpanSummary::Parse(block.summary);
   ASSERT_TRUE(summary.ok()) << summary.status();
   RandomRecords random(6);
@@ -205,15 +225,19 @@ TEST(SpanBlockTest, SearchesGiveWhatAScanWouldGive) {
       if (Meets(span, search)) expected.push_back(span);
     }
     const std::vector<Span> found = Found(block, search);
+    EXPECT_TRUE(Sorted(Found(block, search, INT64_MIN, WantedEnds(*summary, search))) ==
+                Sorted(expected));
     EXPECT_TRUE(Sorted(found) == Sorted(expected)) << found.size() << " " << expected.size();
-    for (size_t j = 1; j < found.size(); ++j) {
+    for (size_t j = 1; j < found.size() && GetParam() > spans.size(); ++j) {
       EXPECT_GE(RankOf(found[j - 1], search.order), RankOf(found[j], search.order));
     }
     if (expected.empty()) continue;
     ++hits;
-    EXPECT_TRUE(summary->MayMatch(search));
+    EXPECT_TRUE(MayMatch(*summary, search));
     EXPECT_TRUE(SpanFilterMayMatch(block.filter, search));
-    EXPECT_GE(summary->HighestRank(search), RankOf(found.front(), search.order));
+    for (const Span& span : found) {
+      EXPECT_GE(HighestRank(*summary, search), RankOf(span, search.order));
+    }
   }
   EXPECT_GT(hits, 100);
 }
@@ -244,9 +268,9 @@ TEST(SpanBlockTest, VisitorStopsTheSearch) {
   EXPECT_EQ(visits, 10);
 }
 
-TEST(SpanBlockTest, FindsByIds) {
+TEST_P(SpanBlockUnitsTest, FindsByIds) {
   const std::vector<Span> spans = RandomSpans(8, 500);
-  const SealedBlock block = EncodeSpanBlock(spans, kNone);
+  const SealedBlock block = EncodeSpanBlock(spans, kNone, GetParam());
   auto opened = SpanBlock::Open(block.body, kNone);
   ASSERT_TRUE(opened.ok());
   const auto summary = SpanSummary::Parse(block.summary);
@@ -263,10 +287,22 @@ TEST(SpanBlockTest, FindsByIds) {
                 having([&](const Span& span) { return span.id == wanted.id; }));
     if (wanted.trace_id != model::TraceId{}) {
       EXPECT_TRUE(summary->MayHoldTrace(wanted.trace_id));
-      EXPECT_TRUE(SpanFilterMayHoldTrace(block.filter, wanted.trace_id));
+      EXPECT_FALSE(SpanFilterTraceUnits(block.filter, wanted.trace_id).empty());
     }
-    EXPECT_TRUE(Sorted(opened->FindTraces({wanted.trace_id}).value()) ==
+    const SpanUnits of_trace = wanted.trace_id == model::TraceId{}
+                                   ? SpanUnits::All()
+                                   : SpanFilterTraceUnits(block.filter, wanted.trace_id);
+    EXPECT_TRUE(Sorted(opened->FindTraces({wanted.trace_id}, of_trace).value()) ==
                 having([&](const Span& span) { return span.trace_id == wanted.trace_id; }));
+    for (const model::SpanId parent : {wanted.id, wanted.parent_id}) {
+      if (parent == 0) continue;
+      EXPECT_TRUE(Sorted(opened
+                             ->FindChildren({parent}, INT64_MIN, INT64_MAX,
+                                            SpanFilterChildUnits(block.filter, {parent}))
+                             .value()) == having([&](const Span& span) {
+                    return span.parent_id == parent && span.start_ns != INT64_MAX;
+                  }));
+    }
     EXPECT_TRUE(
         Sorted(opened->FindAliases({wanted.alias_trace_id}).value()) ==
         having([&](const Span& span) { return span.alias_trace_id == wanted.alias_trace_id; }));
@@ -290,29 +326,29 @@ TEST(SpanBlockTest, SummaryRulesOut) {
   EXPECT_EQ(block.first_ns, 1000);
   EXPECT_EQ(block.last_ns, 1019);
   const SpanSummary summary = SpanSummary::Parse(block.summary).value();
-  EXPECT_TRUE(summary.MayMatch({}));
-  EXPECT_FALSE(summary.MayMatch({.start_ns = 1020}));
-  EXPECT_FALSE(summary.MayMatch({.end_ns = 1000}));
-  EXPECT_FALSE(summary.MayMatch({.highest_rank = 999}));
-  EXPECT_FALSE(summary.MayMatch({.min_duration_ns = 100}));
-  EXPECT_FALSE(summary.MayMatch({.max_duration_ns = 49}));
-  EXPECT_FALSE(summary.MayMatch({.only_errors = true}));
-  EXPECT_FALSE(summary.MayMatch({.only_slow = true}));
-  EXPECT_FALSE(summary.MayMatch({.endpoints = {"POST /"}}));
-  EXPECT_TRUE(summary.MayMatch({.endpoints = {"POST /", "GET /"}}));
+  EXPECT_TRUE(MayMatch(summary, {}));
+  EXPECT_FALSE(MayMatch(summary, {.start_ns = 1020}));
+  EXPECT_FALSE(MayMatch(summary, {.end_ns = 1000}));
+  EXPECT_FALSE(MayMatch(summary, {.highest_rank = 999}));
+  EXPECT_FALSE(MayMatch(summary, {.min_duration_ns = 100}));
+  EXPECT_FALSE(MayMatch(summary, {.max_duration_ns = 49}));
+  EXPECT_FALSE(MayMatch(summary, {.only_errors = true}));
+  EXPECT_FALSE(MayMatch(summary, {.only_slow = true}));
+  EXPECT_FALSE(MayMatch(summary, {.endpoints = {"POST /"}}));
+  EXPECT_TRUE(MayMatch(summary, {.endpoints = {"POST /", "GET /"}}));
   const auto is = [](std::string workload) {
     return [workload](const SpanEnds& ends, int64_t) { return ends.client.workload == workload; };
   };
-  EXPECT_TRUE(summary.MayMatch({.ends = is("a")}));
-  EXPECT_FALSE(summary.MayMatch({.ends = is("c")}));
-  EXPECT_FALSE(summary.MayMatch({.min_duration_ns = 51, .ends = is("b")}));
-  EXPECT_EQ(summary.HighestRank({.order = SpanSearch::Order::kSlowest}), 99);
-  EXPECT_EQ(summary.HighestRank({.order = SpanSearch::Order::kSlowest, .ends = is("b")}), 50);
-  EXPECT_EQ(summary.HighestRank({}), 1019);
+  EXPECT_TRUE(MayMatch(summary, {.ends = is("a")}));
+  EXPECT_FALSE(MayMatch(summary, {.ends = is("c")}));
+  EXPECT_FALSE(MayMatch(summary, {.min_duration_ns = 51, .ends = is("b")}));
+  EXPECT_EQ(HighestRank(summary, {.order = SpanSearch::Order::kSlowest}), 99);
+  EXPECT_EQ(HighestRank(summary, {.order = SpanSearch::Order::kSlowest, .ends = is("b")}), 50);
+  EXPECT_EQ(HighestRank(summary, {}), 1019);
   EXPECT_FALSE(summary.MayHoldSpan(499));
   EXPECT_FALSE(summary.MayHoldSpan(520));
   EXPECT_FALSE(summary.MayHoldTrace({501, 1}));
-  EXPECT_FALSE(SpanFilterMayHoldTrace(block.filter, {500, 2}));
+  EXPECT_TRUE(SpanFilterTraceUnits(block.filter, {500, 2}).empty());
   EXPECT_FALSE(SpanFilterMayMatch(block.filter, {.attributes = {{"k", "w"}}}));
   EXPECT_TRUE(SpanFilterMayMatch(block.filter, {.attributes = {{"k", "v"}}}));
   EXPECT_TRUE(SpanFilterMayMatch("no filter", {.attributes = {{"k", "w"}}}));

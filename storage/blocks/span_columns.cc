@@ -1,11 +1,12 @@
 #include "storage/blocks/span_columns.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
-#include "base/byte_reader.h"
+#include "storage/blocks/order_by_time.h"
 #include "storage/varint.h"
 
 namespace kindling::storage {
@@ -44,8 +45,8 @@ uint64_t BoundOf(uint32_t column) {
 
 }  // namespace
 
-void PredictSeqs(const std::vector<uint32_t>& connection_of_row, const std::vector<uint64_t>& bytes,
-                 std::vector<uint64_t>& seqs, bool decode) {
+void PredictSeqs(std::span<const uint32_t> connection_of_row, std::span<const uint64_t> bytes,
+                 std::span<uint64_t> seqs, bool decode) {
   uint32_t expected = 0;
   for (size_t row = 0; row < seqs.size(); ++row) {
     if (row == 0 || connection_of_row[row] != connection_of_row[row - 1]) expected = 0;
@@ -61,115 +62,70 @@ void PredictSeqs(const std::vector<uint32_t>& connection_of_row, const std::vect
   }
 }
 
-bool SpanColumns::Open() {
-  return (ReadMeta() && ReadTexts() &&
-          ends_.Read(frame_, kEndsColumns, meta_.parties, meta_.ends, texts_) &&
-          ReadConnections() && ReadTables()) ||
-         Fail();
-}
-
-bool SpanColumns::ReadMeta() {
-  std::string room;
-  const auto section = frame_.Read(SectionOf(kMetaColumn), room, 256);
-  if (!section.ok()) return false;
-  base::ByteReader reader(base::AsBytes(*section));
-  for (uint64_t* field :
-       {&meta_.rows, &meta_.parties, &meta_.ends, &meta_.connections, &meta_.endpoints,
-        &meta_.results, &meta_.shapes, &meta_.slots, &meta_.attribute_columns, &meta_.rest_cause}) {
-    *field = ReadVarint(reader);
-  }
-  meta_.first_ns = UnZigZag(ReadVarint(reader));
-  const uint64_t rows = meta_.rows;
-  return reader.ok() && rows > 0 && rows <= kMaxSpanRows && meta_.parties <= 2 * rows &&
-         meta_.ends <= rows && meta_.connections <= rows && meta_.endpoints <= rows &&
-         meta_.results <= rows && meta_.shapes <= rows && meta_.rest_cause <= model::kCauseCount;
-}
-
-bool SpanColumns::ReadTexts() {
-  std::string room;
-  const auto section = frame_.Read(SectionOf(kTextsColumn), room, kMaxSpanTextBytes);
-  if (!section.ok()) return false;
-  auto texts = TextTable::Parse(*section, kMaxSpanTextBytes);
-  if (!texts.ok()) return false;
-  texts_ = *std::move(texts);
-  return true;
-}
+bool SpanColumns::Open() { return ReadConnections() || Fail(); }
 
 bool SpanColumns::ReadConnections() {
+  const size_t ends_count = tables_.meta().ends;
+  const size_t connections = unit_.connections;
   std::vector<uint64_t> values;
   std::vector<uint64_t> rows;
-  if (!DecodeNumberColumn(frame_, kEndsConnections, meta_.ends, values)) return false;
-  for (uint32_t ends = 0; ends < meta_.ends; ++ends) {
-    if (values[ends] >= meta_.connections - ends_of_connection_.size()) return false;
-    ends_of_connection_.insert(ends_of_connection_.end(), values[ends] + 1, ends);
+  if (!Read(kEndsConnections, ends_count, values)) return false;
+  ends_of_connection_.reserve(connections);
+  for (uint32_t ends = 0; ends < ends_count; ++ends) {
+    if (values[ends] > connections - ends_of_connection_.size()) return false;
+    ends_of_connection_.insert(ends_of_connection_.end(), values[ends], ends);
   }
-  if (ends_of_connection_.size() != meta_.connections ||
-      !DecodeNumberColumn(frame_, kConnectionRows, meta_.connections, rows)) {
+  if (ends_of_connection_.size() != connections || !Read(kConnectionRows, connections, rows)) {
     return false;
   }
-  first_row_of_ends_.assign(1, 0);
-  for (uint32_t connection = 0; connection < meta_.connections; ++connection) {
-    if (rows[connection] >= meta_.rows - connection_of_row_.size()) return false;
+  size_t row = 0;
+  connection_of_row_.resize(unit_.rows);
+  ends_of_row_.resize(unit_.rows);
+  for (uint32_t connection = 0; connection < connections; ++connection) {
+    if (rows[connection] >= unit_.rows - row) return false;
     const uint32_t ends = ends_of_connection_[connection];
-    if (ends == first_row_of_ends_.size()) {
-      first_row_of_ends_.push_back(static_cast<uint32_t>(connection_of_row_.size()));
+    if (runs_.empty() || runs_.back().ends != ends) {
+      runs_.push_back({.ends = ends, .first_row = static_cast<uint32_t>(row)});
     }
-    connection_of_row_.insert(connection_of_row_.end(), rows[connection] + 1, connection);
-    ends_of_row_.insert(ends_of_row_.end(), rows[connection] + 1, ends);
+    const size_t end = row + rows[connection] + 1;
+    for (; row < end; ++row) {
+      connection_of_row_[row] = connection;
+      ends_of_row_[row] = ends;
+    }
+    runs_.back().end_row = static_cast<uint32_t>(row);
   }
-  first_row_of_ends_.push_back(static_cast<uint32_t>(connection_of_row_.size()));
   const std::array<ColumnContext, 1> by_ends = {
-      {{&ends_of_connection_, static_cast<uint32_t>(meta_.ends)}}};
-  return connection_of_row_.size() == meta_.rows &&
-         DecodeNumberColumn(frame_, kConnectionPort, meta_.connections, values) &&
-         Narrow(values, ports_, kBoundOf16) &&
-         DecodeNumberColumn(frame_, kConnectionPid, meta_.connections, values, by_ends) &&
+      {{ends_of_connection_, static_cast<uint32_t>(ends_count)}}};
+  return row == unit_.rows && Read(kConnectionPort, connections, values) &&
+         Narrow(values, ports_, kBoundOf16) && Read(kConnectionPid, connections, values, by_ends) &&
          Narrow(values, pids_, kBoundOf32) &&
-         DecodeNumberColumn(frame_, kConnectionStart, meta_.connections, first_starts_, by_ends);
-}
-
-bool SpanColumns::ReadTables() {
-  std::vector<uint64_t> values;
-  std::vector<uint32_t> texts;
-  if (!DecodeNumberColumn(frame_, kEndpointText, meta_.endpoints, values) ||
-      !Narrow(values, endpoint_texts_, texts_.size()) ||
-      !DecodeNumberColumn(frame_, kResultText, meta_.results, values) ||
-      !Narrow(values, texts, texts_.size()) ||
-      !DecodeNumberColumn(frame_, kResultKind, meta_.results, values)) {
-    return false;
-  }
-  for (size_t i = 0; i < meta_.results; ++i) {
-    Result& result = results_.emplace_back();
-    result.text = texts[i];
-    result.slow = values[i] > 0xff;
-    if (values[i] > 0x1ff || !FromBits(values[i] & 0xff, result.outcome)) return false;
-  }
-  return true;
+         Read(kConnectionStart, connections, first_starts_, by_ends);
 }
 
 bool SpanColumns::Decode(uint32_t column, std::vector<uint64_t>& values) {
-  const ColumnContext by_connection = {&connection_of_row_,
-                                       static_cast<uint32_t>(meta_.connections)};
-  const ColumnContext by_ends = {&ends_of_row_, static_cast<uint32_t>(meta_.ends)};
+  const SpanMeta& meta = tables_.meta();
+  const ColumnContext by_connection = {connection_of_row_,
+                                       static_cast<uint32_t>(unit_.connections)};
+  const ColumnContext by_ends = {ends_of_row_, static_cast<uint32_t>(meta.ends)};
   const auto by_endpoint = [&] {
-    return ColumnContext{&Endpoints(), static_cast<uint32_t>(meta_.endpoints)};
+    return ColumnContext{Endpoints(), static_cast<uint32_t>(meta.endpoints)};
   };
   const auto read = [&](std::span<const ColumnContext> contexts) {
-    return DecodeNumberColumn(frame_, column, meta_.rows, values, contexts);
+    return Read(column, unit_.rows, values, contexts);
   };
   if (column == kResult || column == kRequestBytes || column == kResponseBytes) {
     Endpoints();
-    if (damaged_) return false;
+    if (damaged()) return false;
   }
   switch (column) {
     case kEndpoint:
       return read(std::array{by_ends}) &&
              std::all_of(values.begin(), values.end(),
-                         [&](uint64_t v) { return v < meta_.endpoints; });
+                         [&](uint64_t v) { return v < meta.endpoints; });
     case kResult:
       return read(std::array{by_endpoint()}) &&
              std::all_of(values.begin(), values.end(),
-                         [&](uint64_t v) { return v < meta_.results; });
+                         [&](uint64_t v) { return v < meta.results; });
     case kRequestBytes:
     case kResponseBytes:
       return read(std::array{by_endpoint()});
@@ -188,7 +144,7 @@ bool SpanColumns::Decode(uint32_t column, std::vector<uint64_t>& values) {
   }
   if (IsSeq(column)) {
     const auto& bytes = Numbers(column == kRequestSeq ? kRequestBytes : kResponseBytes);
-    if (damaged_) return false;
+    if (damaged()) return false;
     PredictSeqs(connection_of_row_, bytes, values, /*decode=*/true);
   }
   return true;
@@ -200,7 +156,7 @@ const std::vector<uint64_t>& SpanColumns::Numbers(SpanColumn column) {
   std::vector<uint64_t> values;
   if (!Decode(column, values)) {
     Fail();
-    values.assign(meta_.rows, 0);
+    values.assign(unit_.rows, 0);
   }
   place = std::move(values);
   return *place;
@@ -209,12 +165,12 @@ const std::vector<uint64_t>& SpanColumns::Numbers(SpanColumn column) {
 const std::vector<int64_t>& SpanColumns::StartTimes() {
   if (start_times_.has_value()) return *start_times_;
   const std::vector<uint64_t>& steps = Numbers(kStart);
-  std::vector<int64_t> times(meta_.rows);
+  std::vector<int64_t> times(unit_.rows);
   uint64_t time = 0;
   for (size_t row = 0; row < times.size(); ++row) {
     const uint32_t connection = connection_of_row_[row];
     if (row == 0 || connection != connection_of_row_[row - 1]) {
-      time = static_cast<uint64_t>(meta_.first_ns) + first_starts_[connection];
+      time = static_cast<uint64_t>(unit_.first_ns) + first_starts_[connection];
     }
     time += steps[row];
     times[row] = static_cast<int64_t>(time);
@@ -228,7 +184,7 @@ const std::vector<int64_t>& SpanColumns::Durations() {
   const std::vector<uint64_t>& request = Numbers(kRequestDuration);
   const std::vector<uint64_t>& wait = Numbers(kWaitDuration);
   const std::vector<uint64_t>& response = Numbers(kResponseDuration);
-  std::vector<int64_t> durations(meta_.rows);
+  std::vector<int64_t> durations(unit_.rows);
   for (size_t row = 0; row < durations.size(); ++row) {
     durations[row] = WrappedSum(WrappedSum(UnZigZag(request[row]), UnZigZag(wait[row])),
                                 UnZigZag(response[row]));
@@ -255,42 +211,58 @@ const std::vector<uint32_t>& SpanColumns::Results() {
 
 AttributesReader* SpanColumns::Attributes() {
   if (!attributes_.has_value()) {
-    const AttributeContexts contexts = {.endpoint = &Endpoints(),
-                                        .endpoint_count = static_cast<uint32_t>(meta_.endpoints),
-                                        .result = &Results(),
-                                        .result_count = static_cast<uint32_t>(meta_.results)};
     attributes_.emplace();
-    if (damaged_ || !attributes_->Load(frame_, meta_, texts_, contexts)) Fail();
+    AttributeTables* tables = tables_.Attributes();
+    const AttributeContexts contexts = {
+        .endpoint = Endpoints(),
+        .endpoint_count = static_cast<uint32_t>(tables_.meta().endpoints),
+        .result = Results(),
+        .result_count = static_cast<uint32_t>(tables_.meta().results)};
+    if (damaged() ||
+        !attributes_->Load(tables_.frame(), base_, *tables, tables_.texts(), contexts)) {
+      Fail();
+    }
   }
-  return damaged_ ? nullptr : &*attributes_;
+  return damaged() ? nullptr : &*attributes_;
 }
 
 const LinkRows& SpanColumns::LinkInput() {
   if (link_rows_.has_value()) return *link_rows_;
+  const EndsTable& table = tables_.ends();
+  const auto host_of = [&](uint32_t number) {
+    const EndsTable::Ends& ends = table.ends[number];
+    return table.parties[ends.side == model::Side::kClient ? ends.client : ends.server].host;
+  };
   LinkRows rows;
   rows.start_ns = StartTimes();
+  rows.by_start = OrderByTime(rows.start_ns);
   rows.end_ns = Durations();
   std::vector<uint32_t> process_of_connection;
+  process_of_connection.reserve(unit_.connections);
   absl::flat_hash_map<std::pair<uint32_t, uint32_t>, uint32_t> processes;
-  for (size_t i = 0; i < meta_.connections; ++i) {
-    const EndsTable::Ends& ends = ends_.ends[ends_of_connection_[i]];
-    const uint32_t host =
-        ends_.parties[ends.side == model::Side::kClient ? ends.client : ends.server].host;
-    process_of_connection.push_back(
-        processes.try_emplace(std::pair(host, pids_[i]), static_cast<uint32_t>(processes.size()))
-            .first->second);
+  for (size_t i = 0; i < unit_.connections; ++i) {
+    process_of_connection.push_back(processes
+                                        .try_emplace({host_of(ends_of_connection_[i]), pids_[i]},
+                                                     static_cast<uint32_t>(processes.size()))
+                                        .first->second);
   }
-  rows.host_count = static_cast<uint32_t>(texts_.size());
-  rows.client_count = static_cast<uint32_t>(ends_.parties.size());
+  rows.host_count = static_cast<uint32_t>(tables_.texts().size());
+  rows.client_count = static_cast<uint32_t>(table.parties.size());
   rows.process_count = static_cast<uint32_t>(processes.size());
-  for (uint32_t row = 0; row < meta_.rows; ++row) {
-    rows.end_ns[row] = WrappedSum(rows.end_ns[row], rows.start_ns[row]);
-    const EndsTable::Ends& ends = ends_.ends[ends_of_row_[row]];
-    rows.host.push_back(
-        ends_.parties[ends.side == model::Side::kClient ? ends.client : ends.server].host);
-    rows.client.push_back(ends.client);
-    rows.process.push_back(process_of_connection[connection_of_row_[row]]);
-    rows.serves.push_back(ends.side == model::Side::kServer);
+  rows.host.resize(unit_.rows);
+  rows.client.resize(unit_.rows);
+  rows.process.resize(unit_.rows);
+  rows.serves.resize(unit_.rows);
+  for (const Run& run : runs_) {
+    const EndsTable::Ends& ends = table.ends[run.ends];
+    const uint32_t host = host_of(run.ends);
+    for (uint32_t row = run.first_row; row < run.end_row; ++row) {
+      rows.end_ns[row] = WrappedSum(rows.end_ns[row], rows.start_ns[row]);
+      rows.host[row] = host;
+      rows.client[row] = ends.client;
+      rows.process[row] = process_of_connection[connection_of_row_[row]];
+      rows.serves[row] = ends.side == model::Side::kServer;
+    }
   }
   link_rows_ = std::move(rows);
   return *link_rows_;
@@ -298,8 +270,8 @@ const LinkRows& SpanColumns::LinkInput() {
 
 const std::vector<model::SpanId>& SpanColumns::Ids() {
   if (!std::exchange(has_ids_, true)) {
-    if (!DecodeIds(frame_, LinkInput(), links_)) Fail();
-    links_.ids.resize(meta_.rows);
+    if (!DecodeIds(tables_.frame(), base_, LinkInput(), links_)) Fail();
+    links_.ids.resize(unit_.rows);
   }
   return links_.ids;
 }
@@ -307,38 +279,60 @@ const std::vector<model::SpanId>& SpanColumns::Ids() {
 const std::vector<model::TraceId>& SpanColumns::Traces() {
   if (!std::exchange(has_traces_, true)) {
     Ids();
-    if (!DecodeParentsAndTraces(frame_, LinkInput(), links_)) Fail();
-    links_.parents.resize(meta_.rows);
-    links_.traces.resize(meta_.rows);
+    if (!DecodeParentsAndTraces(tables_.frame(), base_, LinkInput(), links_)) Fail();
+    links_.parents.resize(unit_.rows);
+    links_.traces.resize(unit_.rows);
   }
   return links_.traces;
 }
 
-const std::vector<model::TraceId>& SpanColumns::AliasTraces() {
-  if (!std::exchange(has_aliases_, true)) {
-    if (!DecodeAliases(frame_, LinkInput(), links_)) Fail();
-    links_.alias_traces.resize(meta_.rows);
-    links_.alias_parents.resize(meta_.rows);
+const std::vector<uint32_t>& SpanColumns::Aliases() {
+  if (!aliases_.has_value()) {
+    aliases_.emplace(unit_.rows);
+    const AliasTable* table = tables_.Aliases();
+    if (table != nullptr && table->size() > 0) {
+      std::vector<uint32_t> by_start;
+      if (table->ReadUnit(tables_.frame(), base_, unit_.rows, unit_.first_pair, by_start)) {
+        const std::vector<uint32_t>& order = LinkInput().by_start;
+        for (size_t i = 0; i < order.size(); ++i) (*aliases_)[order[i]] = by_start[i];
+      } else {
+        Fail();
+      }
+    }
   }
-  return links_.alias_traces;
+  return *aliases_;
 }
 
-bool SpanColumns::LoadAll() {
-  for (uint32_t column = kStart; column < kBlameEnd && !damaged_; ++column) {
-    Numbers(static_cast<SpanColumn>(column));
-  }
-  if (damaged_) return false;
+bool SpanColumns::LoadFor(std::vector<uint32_t> rows) {
+  rows_ = std::move(rows);
   StartTimes();
   Durations();
   Traces();
-  AliasTraces();
-  return Attributes() != nullptr && (attributes_->LoadAll() || Fail()) && !damaged_;
+  Aliases();
+  std::vector<uint64_t> decoded;
+  for (uint32_t column = kEndpoint; column < kBlameEnd && !damaged(); ++column) {
+    std::vector<uint64_t>& picked = picked_[column];
+    if (IsZeroColumn(tables_.frame(), base_ + column) && !IsSeq(column)) {
+      picked.assign(rows_.size(), 0);
+      continue;
+    }
+    if (!columns_[column].has_value() && !Decode(column, decoded)) return Fail();
+    const std::vector<uint64_t>& values =
+        columns_[column].has_value() ? *columns_[column] : decoded;
+    picked.resize(rows_.size());
+    for (size_t i = 0; i < rows_.size(); ++i) picked[i] = values[rows_[i]];
+  }
+  return Attributes() != nullptr && (attributes_->LoadFor(rows_) || Fail()) && !damaged();
 }
 
-model::Span SpanColumns::Get(uint32_t row) const {
+model::Span SpanColumns::Get(size_t number) const {
+  const uint32_t row = rows_[number];
+  const auto value = [&](uint32_t column) { return picked_[column][number]; };
   const uint32_t connection = connection_of_row_[row];
-  const EndsTable::Ends& ends = ends_.ends[ends_of_row_[row]];
-  const Result& result = results_[Column(kResult)[row]];
+  const TextTable& texts = tables_.texts();
+  const EndsTable& table = tables_.ends();
+  const EndsTable::Ends& ends = table.ends[ends_of_row_[row]];
+  const uint64_t result = value(kResult);
   model::Span span;
   span.id = links_.ids[row];
   span.trace_id = links_.traces[row];
@@ -346,42 +340,45 @@ model::Span SpanColumns::Get(uint32_t row) const {
   span.side = ends.side;
   span.protocol = ends.protocol;
   span.transport = ends.transport;
-  span.outcome = result.outcome;
-  span.slow = result.slow;
-  span.client = ends_.MakeParty(ends.client, texts_);
-  span.server = ends_.MakeParty(ends.server, texts_);
+  span.outcome = tables_.ResultOutcome(result);
+  span.slow = tables_.ResultIsSlow(result);
+  span.client = table.MakeParty(ends.client, texts);
+  span.server = table.MakeParty(ends.server, texts);
   span.client_port = ports_[connection];
-  span.endpoint = texts_[endpoint_texts_[Column(kEndpoint)[row]]];
-  span.status_code = texts_[result.text];
+  span.endpoint = texts[tables_.EndpointText(value(kEndpoint))];
+  span.status_code = texts[tables_.ResultText(result)];
   span.start_ns = (*start_times_)[row];
-  span.request_duration_ns = UnZigZag(Column(kRequestDuration)[row]);
-  span.wait_duration_ns = UnZigZag(Column(kWaitDuration)[row]);
-  span.response_duration_ns = UnZigZag(Column(kResponseDuration)[row]);
-  span.connect_duration_ns = UnZigZag(Column(kConnectDuration)[row]);
-  span.request_bytes = Column(kRequestBytes)[row];
-  span.response_bytes = Column(kResponseBytes)[row];
-  span.request_tcp_seq = static_cast<uint32_t>(Column(kRequestSeq)[row]);
-  span.response_tcp_seq = static_cast<uint32_t>(Column(kResponseSeq)[row]);
-  span.stream_id = static_cast<uint32_t>(Column(kStreamId)[row]);
+  span.request_duration_ns = UnZigZag(value(kRequestDuration));
+  span.wait_duration_ns = UnZigZag(value(kWaitDuration));
+  span.response_duration_ns = UnZigZag(value(kResponseDuration));
+  span.connect_duration_ns = UnZigZag(value(kConnectDuration));
+  span.request_bytes = value(kRequestBytes);
+  span.response_bytes = value(kResponseBytes);
+  span.request_tcp_seq = static_cast<uint32_t>(value(kRequestSeq));
+  span.response_tcp_seq = static_cast<uint32_t>(value(kResponseSeq));
+  span.stream_id = static_cast<uint32_t>(value(kStreamId));
   span.pid = pids_[connection];
-  span.request_tid = static_cast<uint32_t>(Column(kRequestTid)[row]);
+  span.request_tid = static_cast<uint32_t>(value(kRequestTid));
   // The thread of the response is kept as the difference to that of the request.
-  span.response_tid = span.request_tid ^ static_cast<uint32_t>(Column(kResponseTid)[row]);
-  span.execution_unit = Column(kExecutionUnit)[row];
-  span.sample_weight =
-      std::bit_cast<float>(static_cast<uint32_t>(Column(kSampleWeight)[row]) ^ kOneBits);
+  span.response_tid = span.request_tid ^ static_cast<uint32_t>(value(kResponseTid));
+  span.execution_unit = value(kExecutionUnit);
+  span.sample_weight = std::bit_cast<float>(static_cast<uint32_t>(value(kSampleWeight)) ^ kOneBits);
+  const uint64_t rest_cause = tables_.meta().rest_cause;
   uint64_t others = 0;
   for (size_t i = 0; i < model::kCauseCount; ++i) {
-    span.blame.ns[i] = Column(static_cast<SpanColumn>(kBlame + i))[row];
-    if (i + 1 != meta_.rest_cause) others += span.blame.ns[i];
+    span.blame.ns[i] = value(static_cast<uint32_t>(kBlame + i));
+    if (i + 1 != rest_cause) others += span.blame.ns[i];
   }
-  if (meta_.rest_cause > 0) {
-    uint64_t& rest = span.blame.ns[meta_.rest_cause - 1];
+  if (rest_cause > 0) {
+    uint64_t& rest = span.blame.ns[rest_cause - 1];
     rest =
         static_cast<uint64_t>((*durations_)[row]) - others - static_cast<uint64_t>(UnZigZag(rest));
   }
-  span.alias_trace_id = links_.alias_traces[row];
-  span.alias_parent_id = links_.alias_parents[row];
+  if (const uint32_t pair = (*aliases_)[row]; pair > 0) {
+    const Alias& alias = (*tables_.Aliases())[pair - 1];
+    span.alias_trace_id = alias.trace;
+    span.alias_parent_id = alias.parent;
+  }
   attributes_->Get(row, span.attributes);
   return span;
 }

@@ -1,8 +1,12 @@
 #include "storage/blocks/span_filter.h"
 
 #include <algorithm>
+#include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "storage/blocks/bloom.h"
 #include "storage/blocks/frame.h"
 #include "storage/blocks/span_attributes.h"
@@ -13,11 +17,18 @@ namespace kindling::storage {
 namespace {
 
 // On disk: never renumber.
-enum Section : uint32_t { kAttributePairs = 0, kTraces = 1 };
+enum Section : uint32_t {
+  kAttributePairs = 0,  // of the block
+  kTraces = 64,         // of each unit, as the next
+  kFarParents = 128,    // that are not in the unit
+};
 
 // About one block in thirty is read in vain: reading one column is cheap, a filter is not small.
 constexpr size_t kBitsPerPair = 7;
 constexpr size_t kBitsPerTrace = 9;
+constexpr size_t kBitsPerParent = 6;
+// More parents than these are not worth asking for one by one.
+constexpr size_t kMaxParents = 1000;
 
 uint64_t PairHash(uint64_t name_hash, std::string_view value) {
   return StableHash(value, name_hash);
@@ -30,15 +41,30 @@ void MakeDistinct(std::vector<uint64_t>& hashes) {
   hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
 }
 
-// Calls `check` with a section; true when it cannot be read.
-template <typename Check>
-bool AskSection(std::string_view filter, Section section, Check check) {
-  const ZstdDictionaries none;  // filters are noise and are never compressed
-  const auto frame = FrameReader::Open(filter, FrameClass::kSpanFilter, kSpanFilterVersion, none);
+// Nothing when it cannot be read.
+std::optional<FrameReader> OpenFilter(std::string_view filter) {
+  static const ZstdDictionaries none;  // filters are noise and are never compressed
+  auto frame = FrameReader::Open(filter, FrameClass::kSpanFilter, kSpanFilterVersion, none);
+  return frame.ok() ? std::optional(*std::move(frame)) : std::nullopt;
+}
+
+// Whether a section may hold one of the hashes; true when it cannot be read.
+bool MayHold(const FrameReader& frame, uint32_t section, const std::vector<uint64_t>& hashes) {
   std::string room;
-  if (!frame.ok() || !frame->Has(section)) return true;
-  const auto bytes = frame->Read(section, room);
-  return !bytes.ok() || check(*bytes);
+  const auto bytes = frame.Read(section, room);
+  return !bytes.ok() || std::any_of(hashes.begin(), hashes.end(),
+                                    [&](uint64_t hash) { return Bloom::MayHold(*bytes, hash); });
+}
+
+// The units whose section, numbered from `first` on, may hold one of the hashes.
+SpanUnits UnitsWith(std::string_view filter, Section first, const std::vector<uint64_t>& hashes) {
+  const std::optional<FrameReader> frame = OpenFilter(filter);
+  if (!frame.has_value()) return SpanUnits::All();
+  SpanUnits units = SpanUnits::None();
+  for (uint32_t unit = 0; unit < kMaxSpanUnits; ++unit) {
+    if (frame->Has(first + unit) && MayHold(*frame, first + unit, hashes)) units.Add(unit);
+  }
+  return units;
 }
 
 }  // namespace
@@ -58,27 +84,49 @@ std::string EncodeSpanFilter(const SpanRows& rows, const AttributesWriter& attri
   MakeDistinct(hashes);
   FrameWriter frame(FrameClass::kSpanFilter, kSpanFilterVersion, dictionaries);
   frame.Add(kAttributePairs, Bloom::Make(hashes, kBitsPerPair), Packing::kStored);
-  hashes.clear();
-  for (const model::Span* span : rows.spans) {
-    if (span->trace_id != model::TraceId{}) hashes.push_back(TraceHash(span->trace_id));
+  for (uint32_t number = 0; number < rows.units.size(); ++number) {
+    const SpanRows::Unit& unit = rows.units[number];
+    hashes.clear();
+    absl::flat_hash_set<model::SpanId> ids;
+    ids.reserve(unit.rows);
+    const std::span members = std::span(rows.span_of_row).subspan(unit.first_row, unit.rows);
+    for (const uint32_t member : members) {
+      const model::Span& span = *rows.spans[member];
+      if (span.trace_id != model::TraceId{}) hashes.push_back(TraceHash(span.trace_id));
+      ids.insert(span.id);
+    }
+    MakeDistinct(hashes);
+    frame.Add(kTraces + number, Bloom::Make(hashes, kBitsPerTrace), Packing::kStored);
+    hashes.clear();
+    for (const uint32_t member : members) {
+      const model::SpanId parent = rows.spans[member]->parent_id;
+      if (parent != 0 && !ids.contains(parent)) hashes.push_back(StableMix(parent));
+    }
+    if (hashes.empty()) continue;
+    MakeDistinct(hashes);
+    frame.Add(kFarParents + number, Bloom::Make(hashes, kBitsPerParent), Packing::kStored);
   }
-  MakeDistinct(hashes);
-  frame.Add(kTraces, Bloom::Make(hashes, kBitsPerTrace), Packing::kStored);
   return frame.Finish();
 }
 
 bool SpanFilterMayMatch(std::string_view filter, const SpanSearch& search) {
   if (search.attributes.empty()) return true;
-  return AskSection(filter, kAttributePairs, [&](std::string_view bytes) {
-    return std::all_of(search.attributes.begin(), search.attributes.end(), [&](const auto& pair) {
-      return Bloom::MayHold(bytes, PairHash(StableHash(pair.first), pair.second));
-    });
-  });
+  const std::optional<FrameReader> frame = OpenFilter(filter);
+  return !frame.has_value() ||
+         std::all_of(search.attributes.begin(), search.attributes.end(), [&](const auto& pair) {
+           return MayHold(*frame, kAttributePairs, {PairHash(StableHash(pair.first), pair.second)});
+         });
 }
 
-bool SpanFilterMayHoldTrace(std::string_view filter, const model::TraceId& id) {
-  return AskSection(filter, kTraces,
-                    [&](std::string_view bytes) { return Bloom::MayHold(bytes, TraceHash(id)); });
+SpanUnits SpanFilterTraceUnits(std::string_view filter, const model::TraceId& id) {
+  return UnitsWith(filter, kTraces, {TraceHash(id)});
+}
+
+SpanUnits SpanFilterChildUnits(std::string_view filter, const std::vector<model::SpanId>& parents) {
+  if (parents.size() > kMaxParents) return SpanUnits::All();
+  std::vector<uint64_t> hashes;
+  for (const model::SpanId parent : parents) hashes.push_back(StableMix(parent));
+  return UnitsWith(filter, kFarParents, hashes);
 }
 
 }  // namespace kindling::storage

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "storage/blocks/magnitudes.h"
 #include "storage/blocks/number_column.h"
+#include "storage/blocks/order_by_time.h"
 #include "storage/blocks/span_layout.h"
 #include "storage/varint.h"
 
@@ -32,13 +33,6 @@ enum TraceKind : uint8_t {
   kRecentTrace = 3,  // a trace that rows before have: how many came up in between
   kNewTrace = 4,     // difference to the own id
 };
-enum AliasKind : uint8_t {
-  kNoAlias = 0,
-  kRecentPair = 1,   // trace and parent that a row before has
-  kRecentAlias = 2,  // a trace that a row before has, and a new parent
-  kNewAlias = 3,
-};
-
 using TraceKey = std::pair<uint64_t, uint64_t>;
 TraceKey KeyOf(const TraceId& id) { return {id.high, id.low}; }
 
@@ -67,7 +61,7 @@ std::vector<uint32_t> Places(const std::vector<uint32_t>& order) {
 }
 
 // Differences of the ids' counters to those of the rows before of the same host, less `usual`.
-std::vector<uint64_t> CounterSteps(const LinkRows& rows, const std::vector<SpanId>& ids,
+std::vector<uint64_t> CounterSteps(const LinkRows& rows, std::span<const SpanId> ids,
                                    const std::vector<uint32_t>& order, uint64_t usual) {
   std::vector<uint64_t> values;
   values.reserve(rows.size());
@@ -82,7 +76,7 @@ std::vector<uint64_t> CounterSteps(const LinkRows& rows, const std::vector<SpanI
 }
 
 // Agents number spans as they end, or as they begin when what they cause needs to name them.
-void EncodeIds(FrameWriter& frame, const LinkRows& rows, const std::vector<SpanId>& ids,
+void EncodeIds(FrameWriter& frame, uint32_t base, const LinkRows& rows, std::span<const SpanId> ids,
                const std::vector<uint32_t>& by_start) {
   const std::vector<uint64_t> ended = CounterSteps(rows, ids, OrderByTime(rows.end_ns), kEndedStep);
   const std::vector<uint64_t> started = CounterSteps(rows, ids, by_start, kStartedStep);
@@ -90,9 +84,9 @@ void EncodeIds(FrameWriter& frame, const LinkRows& rows, const std::vector<SpanI
   const bool has_started =
       std::any_of(started.begin(), started.end(), [](uint64_t step) { return step != 0; });
   if (has_started && EstimateMagnitudeBits(started) < EstimateMagnitudeBits(ended)) {
-    EncodeNumberColumn(frame, kIdByStart, started);
+    EncodeNumberColumn(frame, base + kIdByStart, started);
   } else {
-    EncodeNumberColumn(frame, kId, ended);
+    EncodeNumberColumn(frame, base + kId, ended);
   }
 }
 
@@ -125,8 +119,8 @@ struct TraceColumns {
   std::vector<uint32_t> low_hosts;
 };
 
-void EncodeParentsAndTraces(FrameWriter& frame, const LinkRows& rows, const Links& links,
-                            const std::vector<uint32_t>& order) {
+void EncodeParentsAndTraces(FrameWriter& frame, uint32_t base, const LinkRows& rows,
+                            const LinksView& links, const std::vector<uint32_t>& order) {
   const std::vector<uint32_t> places = Places(order);
   absl::flat_hash_map<SpanId, uint32_t> row_of;
   row_of.reserve(rows.size());
@@ -178,67 +172,22 @@ void EncodeParentsAndTraces(FrameWriter& frame, const LinkRows& rows, const Link
       seen_traces.emplace(KeyOf(trace), static_cast<uint32_t>(seen_traces.size()));
     }
   }
-  EncodeNumberColumn(frame, kParentKind, parents.kinds);
-  EncodeNumberColumn(frame, kParentBack, parents.backs);
-  EncodeNumberColumn(frame, kParentRow, parents.rows);
-  EncodeNumberColumn(frame, kParentFar, parents.fars.times);
+  EncodeNumberColumn(frame, base + kParentKind, parents.kinds);
+  EncodeNumberColumn(frame, base + kParentBack, parents.backs);
+  EncodeNumberColumn(frame, base + kParentRow, parents.rows);
+  EncodeNumberColumn(frame, base + kParentFar, parents.fars.times);
   const std::array<ColumnContext, 1> by_client = {
-      {{.of_value = &parents.fars.sources, .count = rows.client_count, .has_steps = true}}};
-  EncodeNumberColumn(frame, kParentCounter, parents.fars.counters, by_client);
-  EncodeNumberColumn(frame, kTraceKind, traces.kinds);
-  EncodeNumberColumn(frame, kTraceBack, traces.backs);
-  EncodeNumberColumn(frame, kTraceHigh, traces.highs.times);
-  const std::array<ColumnContext, 1> by_source = {{{.of_value = &traces.highs.sources,
+      {{.of_value = parents.fars.sources, .count = rows.client_count, .has_steps = true}}};
+  EncodeNumberColumn(frame, base + kParentCounter, parents.fars.counters, by_client);
+  EncodeNumberColumn(frame, base + kTraceKind, traces.kinds);
+  EncodeNumberColumn(frame, base + kTraceBack, traces.backs);
+  EncodeNumberColumn(frame, base + kTraceHigh, traces.highs.times);
+  const std::array<ColumnContext, 1> by_source = {{{.of_value = traces.highs.sources,
                                                     .count = static_cast<uint32_t>(sources.size()),
                                                     .has_steps = true}}};
-  EncodeNumberColumn(frame, kTraceCounter, traces.highs.counters, by_source);
-  const std::array<ColumnContext, 1> by_host = {{{&traces.low_hosts, rows.host_count}}};
-  EncodeNumberColumn(frame, kTraceLow, traces.lows, by_host);
-}
-
-void PutU64(std::string& out, uint64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(value >> shift));
-}
-
-void EncodeAliases(FrameWriter& frame, const Links& links, const std::vector<uint32_t>& order) {
-  absl::flat_hash_map<std::pair<TraceKey, SpanId>, uint32_t> pairs;
-  absl::flat_hash_map<TraceKey, uint32_t> traces;
-  std::vector<uint64_t> kinds;
-  std::vector<uint64_t> pair_backs;
-  std::vector<uint64_t> trace_backs;
-  std::string new_traces;
-  std::string new_parents;
-  for (const uint32_t row : order) {
-    const TraceId& trace = links.alias_traces[row];
-    const SpanId parent = links.alias_parents[row];
-    if (trace == TraceId{} && parent == 0) {
-      kinds.push_back(kNoAlias);
-      continue;
-    }
-    const auto [pair, is_new] =
-        pairs.try_emplace(std::pair(KeyOf(trace), parent), static_cast<uint32_t>(pairs.size()));
-    if (!is_new) {
-      kinds.push_back(kRecentPair);
-      pair_backs.push_back(pairs.size() - 1 - pair->second);
-      continue;
-    }
-    const auto [it, is_new_trace] =
-        traces.try_emplace(KeyOf(trace), static_cast<uint32_t>(traces.size()));
-    if (is_new_trace) {
-      kinds.push_back(kNewAlias);
-      PutU64(new_traces, trace.high);
-      PutU64(new_traces, trace.low);
-    } else {
-      kinds.push_back(kRecentAlias);
-      trace_backs.push_back(traces.size() - 1 - it->second);
-    }
-    PutU64(new_parents, parent);
-  }
-  EncodeNumberColumn(frame, kAliasKind, kinds);
-  EncodeNumberColumn(frame, kAliasPairBack, pair_backs);
-  EncodeNumberColumn(frame, kAliasTraceBack, trace_backs);
-  if (!new_traces.empty()) frame.Add(SectionOf(kAliasTraces), new_traces, Packing::kDense);
-  if (!new_parents.empty()) frame.Add(SectionOf(kAliasParents), new_parents, Packing::kDense);
+  EncodeNumberColumn(frame, base + kTraceCounter, traces.highs.counters, by_source);
+  const std::array<ColumnContext, 1> by_host = {{{traces.low_hosts, rows.host_count}}};
+  EncodeNumberColumn(frame, base + kTraceLow, traces.lows, by_host);
 }
 
 // Values of a column one after the other, with a check that there are as many as are taken.
@@ -267,47 +216,20 @@ size_t Count(const std::vector<uint64_t>& values, uint64_t wanted) {
 
 }  // namespace
 
-std::vector<uint32_t> OrderByTime(const std::vector<int64_t>& times) {
-  constexpr int kDigitBits = 11;
-  constexpr int kDigits = 3;
-  std::vector<uint32_t> order(times.size());
-  std::iota(order.begin(), order.end(), 0);
-  if (times.empty()) return order;
-  const auto [least, greatest] = std::minmax_element(times.begin(), times.end());
-  const uint64_t base = static_cast<uint64_t>(*least);
-  const uint64_t range = static_cast<uint64_t>(*greatest) - base;
-  const int shift = std::max(0, static_cast<int>(std::bit_width(range)) - kDigitBits * kDigits);
-  std::vector<uint32_t> next(times.size());
-  for (int digit = 0; digit < kDigits; ++digit) {
-    const int down = shift + digit * kDigitBits;
-    if (down >= 64 || range >> down == 0) break;
-    std::array<uint32_t, (1 << kDigitBits) + 1> counts{};
-    const auto digit_of = [&](uint32_t row) {
-      return (static_cast<uint64_t>(times[row]) - base) >> down & ((1 << kDigitBits) - 1);
-    };
-    for (const uint32_t row : order) ++counts[digit_of(row) + 1];
-    for (size_t i = 1; i < counts.size(); ++i) counts[i] += counts[i - 1];
-    for (const uint32_t row : order) next[counts[digit_of(row)]++] = row;
-    order.swap(next);
-  }
-  return order;
+void EncodeLinks(FrameWriter& frame, uint32_t base, const LinkRows& rows, const LinksView& links) {
+  EncodeIds(frame, base, rows, links.ids, rows.by_start);
+  EncodeParentsAndTraces(frame, base, rows, links, rows.by_start);
 }
 
-void EncodeLinks(FrameWriter& frame, const LinkRows& rows, const Links& links) {
-  const std::vector<uint32_t> order = OrderByTime(rows.start_ns);
-  EncodeIds(frame, rows, links.ids, order);
-  EncodeParentsAndTraces(frame, rows, links, order);
-  EncodeAliases(frame, links, order);
-}
-
-bool DecodeIds(const FrameReader& frame, const LinkRows& rows, Links& links) {
+bool DecodeIds(const FrameReader& frame, uint32_t base, const LinkRows& rows, Links& links) {
   std::vector<uint64_t> values;
-  const bool by_start = !IsZeroColumn(frame, kIdByStart);
-  if (!DecodeNumberColumn(frame, by_start ? kIdByStart : kId, rows.size(), values)) return false;
+  const bool by_start = !IsZeroColumn(frame, base + kIdByStart);
+  if (!DecodeNumberColumn(frame, base + (by_start ? kIdByStart : kId), rows.size(), values))
+    return false;
   links.ids.resize(rows.size());
   std::vector<uint64_t> counters(rows.host_count);
   size_t at = 0;
-  for (const uint32_t row : OrderByTime(by_start ? rows.start_ns : rows.end_ns)) {
+  for (const uint32_t row : by_start ? rows.by_start : OrderByTime(rows.end_ns)) {
     uint64_t& counter = counters[rows.host[row]];
     counter +=
         (by_start ? kStartedStep : kEndedStep) + static_cast<uint64_t>(UnZigZag(values[at++]));
@@ -316,25 +238,27 @@ bool DecodeIds(const FrameReader& frame, const LinkRows& rows, Links& links) {
   return true;
 }
 
-bool DecodeParentsAndTraces(const FrameReader& frame, const LinkRows& rows, Links& links) {
+bool DecodeParentsAndTraces(const FrameReader& frame, uint32_t base, const LinkRows& rows,
+                            Links& links) {
   const size_t count = rows.size();
   links.parents.assign(count, 0);
   links.traces.assign(count, {});
-  if (IsZeroColumn(frame, kParentKind) && IsZeroColumn(frame, kTraceKind)) return true;
+  if (IsZeroColumn(frame, base + kParentKind) && IsZeroColumn(frame, base + kTraceKind))
+    return true;
   std::vector<uint64_t> parent_kinds;
   std::vector<uint64_t> trace_kinds;
   Queue backs;
   Queue parent_rows;
   Queue far_times;
   Queue far_counters;
-  if (!DecodeNumberColumn(frame, kParentKind, count, parent_kinds) ||
-      !backs.Load(frame, kParentBack, Count(parent_kinds, kRecentServer)) ||
-      !parent_rows.Load(frame, kParentRow, Count(parent_kinds, kAnyRow)) ||
-      !far_times.Load(frame, kParentFar, Count(parent_kinds, kFarParent)) ||
-      !DecodeNumberColumn(frame, kTraceKind, count, trace_kinds)) {
+  if (!DecodeNumberColumn(frame, base + kParentKind, count, parent_kinds) ||
+      !backs.Load(frame, base + kParentBack, Count(parent_kinds, kRecentServer)) ||
+      !parent_rows.Load(frame, base + kParentRow, Count(parent_kinds, kAnyRow)) ||
+      !far_times.Load(frame, base + kParentFar, Count(parent_kinds, kFarParent)) ||
+      !DecodeNumberColumn(frame, base + kTraceKind, count, trace_kinds)) {
     return false;
   }
-  const std::vector<uint32_t> order = OrderByTime(rows.start_ns);
+  const std::vector<uint32_t>& order = rows.by_start;
   std::vector<uint32_t> far_clients;
   std::vector<uint32_t> low_hosts;
   for (size_t place = 0; place < count; ++place) {
@@ -344,11 +268,11 @@ bool DecodeParentsAndTraces(const FrameReader& frame, const LinkRows& rows, Link
       low_hosts.push_back(rows.host[row]);
     }
   }
-  const std::array<ColumnContext, 1> by_client = {{{&far_clients, rows.client_count}}};
-  const std::array<ColumnContext, 1> by_host = {{{&low_hosts, rows.host_count}}};
+  const std::array<ColumnContext, 1> by_client = {{{far_clients, rows.client_count}}};
+  const std::array<ColumnContext, 1> by_host = {{{low_hosts, rows.host_count}}};
   std::vector<uint64_t> lows;
-  if (!far_counters.Load(frame, kParentCounter, far_clients.size(), by_client) ||
-      !DecodeNumberColumn(frame, kTraceLow, low_hosts.size(), lows, by_host)) {
+  if (!far_counters.Load(frame, base + kParentCounter, far_clients.size(), by_client) ||
+      !DecodeNumberColumn(frame, base + kTraceLow, low_hosts.size(), lows, by_host)) {
     return false;
   }
   // Which of them are of new traces that are told in full.
@@ -362,13 +286,13 @@ bool DecodeParentsAndTraces(const FrameReader& frame, const LinkRows& rows, Link
         sources.try_emplace(lows[low_at++], static_cast<uint32_t>(sources.size())).first->second);
   }
   const std::array<ColumnContext, 1> by_source = {
-      {{&high_sources, static_cast<uint32_t>(sources.size())}}};
+      {{high_sources, static_cast<uint32_t>(sources.size())}}};
   Queue trace_backs;
   Queue high_times;
   Queue high_counters;
-  if (!trace_backs.Load(frame, kTraceBack, Count(trace_kinds, kRecentTrace)) ||
-      !high_times.Load(frame, kTraceHigh, high_sources.size()) ||
-      !high_counters.Load(frame, kTraceCounter, high_sources.size(), by_source)) {
+  if (!trace_backs.Load(frame, base + kTraceBack, Count(trace_kinds, kRecentTrace)) ||
+      !high_times.Load(frame, base + kTraceHigh, high_sources.size()) ||
+      !high_counters.Load(frame, base + kTraceCounter, high_sources.size(), by_source)) {
     return false;
   }
   low_at = 0;
@@ -432,70 +356,6 @@ bool DecodeParentsAndTraces(const FrameReader& frame, const LinkRows& rows, Link
       default:
         return false;
     }
-  }
-  return true;
-}
-
-bool DecodeAliases(const FrameReader& frame, const LinkRows& rows, Links& links) {
-  const size_t count = rows.size();
-  links.alias_traces.assign(count, {});
-  links.alias_parents.assign(count, 0);
-  if (IsZeroColumn(frame, kAliasKind)) return true;
-  std::vector<uint64_t> kinds;
-  if (!DecodeNumberColumn(frame, kAliasKind, count, kinds)) return false;
-  const size_t new_traces = Count(kinds, kNewAlias);
-  const size_t new_pairs = new_traces + Count(kinds, kRecentAlias);
-  Queue pair_backs;
-  Queue trace_backs;
-  if (!pair_backs.Load(frame, kAliasPairBack, Count(kinds, kRecentPair)) ||
-      !trace_backs.Load(frame, kAliasTraceBack, Count(kinds, kRecentAlias))) {
-    return false;
-  }
-  std::string traces_room;
-  std::string parents_room;
-  std::string_view trace_bytes;
-  std::string_view parent_bytes;
-  if (new_traces > 0) {
-    const auto section = frame.Read(SectionOf(kAliasTraces), traces_room, new_traces * 16);
-    if (!section.ok()) return false;
-    trace_bytes = *section;
-  }
-  if (new_pairs > 0) {
-    const auto section = frame.Read(SectionOf(kAliasParents), parents_room, new_pairs * 8);
-    if (!section.ok()) return false;
-    parent_bytes = *section;
-  }
-  if (trace_bytes.size() != new_traces * 16 || parent_bytes.size() != new_pairs * 8) return false;
-  base::ByteReader trace_reader(base::AsBytes(trace_bytes));
-  base::ByteReader parent_reader(base::AsBytes(parent_bytes));
-  std::vector<TraceId> traces;
-  std::vector<std::pair<TraceId, SpanId>> pairs;
-  size_t at = 0;
-  for (const uint32_t row : OrderByTime(rows.start_ns)) {
-    const uint64_t kind = kinds[at++];
-    if (kind == kNoAlias) continue;
-    if (kind == kRecentPair) {
-      const uint64_t back = pair_backs.Next();
-      if (back >= pairs.size()) return false;
-      const auto& [trace, parent] = pairs[pairs.size() - 1 - back];
-      links.alias_traces[row] = trace;
-      links.alias_parents[row] = parent;
-      continue;
-    }
-    TraceId& trace = links.alias_traces[row];
-    if (kind == kNewAlias) {
-      trace.high = trace_reader.U64Le();
-      trace.low = trace_reader.U64Le();
-      traces.push_back(trace);
-    } else if (kind == kRecentAlias) {
-      const uint64_t back = trace_backs.Next();
-      if (back >= traces.size()) return false;
-      trace = traces[traces.size() - 1 - back];
-    } else {
-      return false;
-    }
-    links.alias_parents[row] = parent_reader.U64Le();
-    pairs.emplace_back(trace, links.alias_parents[row]);
   }
   return true;
 }

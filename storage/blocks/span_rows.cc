@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <tuple>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/hash/hash.h"
 #include "base/hash.h"
+#include "storage/blocks/order_by_time.h"
+#include "storage/blocks/span_layout.h"
 
 namespace kindling::storage {
 namespace {
@@ -34,6 +37,69 @@ constexpr size_t kRecent = 4096;
 
 using ConnectionKey = std::tuple<uint32_t, uint16_t, uint32_t>;  // ends, port, pid
 
+// Appends the unit of these spans, which are by start. `place_of` has room for each connection.
+void AddUnit(std::span<const uint32_t> spans, const std::vector<int64_t>& starts,
+             const std::vector<uint32_t>& connection_of_span,
+             const std::vector<SpanRows::Connection>& connections, std::vector<uint32_t>& place_of,
+             SpanRows& out) {
+  constexpr uint32_t kUnseen = UINT32_MAX;
+  for (const uint32_t span : spans) place_of[connection_of_span[span]] = kUnseen;
+  std::vector<SpanRows::Connection> found;
+  std::vector<uint32_t> numbers;  // of those found
+  for (const uint32_t span : spans) {
+    uint32_t& place = place_of[connection_of_span[span]];
+    if (place == kUnseen) {
+      place = static_cast<uint32_t>(found.size());
+      found.push_back(connections[connection_of_span[span]]);
+      found.back().first_ns = starts[span];
+      numbers.push_back(connection_of_span[span]);
+    }
+    found[place].first_ns = std::min(found[place].first_ns, starts[span]);
+    ++found[place].rows;
+  }
+  std::vector<uint32_t> order(found.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    const SpanRows::Connection& x = found[a];
+    const SpanRows::Connection& y = found[b];
+    return std::tie(x.ends, x.first_ns, x.port, x.pid) <
+           std::tie(y.ends, y.first_ns, y.port, y.pid);
+  });
+  const auto first_row = static_cast<uint32_t>(
+      out.units.empty() ? 0 : out.units.back().first_row + out.units.back().rows);
+  out.units.push_back({.first_row = first_row,
+                       .rows = static_cast<uint32_t>(spans.size()),
+                       .first_connection = static_cast<uint32_t>(out.connections.size()),
+                       .connections = static_cast<uint32_t>(found.size())});
+  std::vector<uint32_t> next_row;  // of each connection
+  uint32_t row = first_row;
+  for (uint32_t place = 0; place < order.size(); ++place) {
+    const SpanRows::Connection& connection = found[order[place]];
+    place_of[numbers[order[place]]] = place;
+    out.connections.push_back(connection);
+    next_row.push_back(row);
+    for (uint32_t i = 0; i < connection.rows; ++i, ++row) {
+      out.connection_of_row[row] = place;
+      out.ends_of_row[row] = connection.ends;
+    }
+  }
+  for (const uint32_t span : spans) {
+    out.span_of_row[next_row[place_of[connection_of_span[span]]]++] = span;
+  }
+  // The order by start is not exact where it spans a long time.
+  row = first_row;
+  for (const uint32_t place : order) {
+    const auto begin = out.span_of_row.begin() + row;
+    row += found[place].rows;
+    const auto earlier = [&](uint32_t a, uint32_t b) { return starts[a] < starts[b]; };
+    const auto end = out.span_of_row.begin() + row;
+    if (!std::is_sorted(begin, end, earlier)) std::stable_sort(begin, end, earlier);
+  }
+  for (row = first_row; row < first_row + spans.size(); ++row) {
+    out.row_of_span[out.span_of_row[row]] = row;
+  }
+}
+
 }  // namespace
 
 std::vector<const SpanEnds*> SpanRows::ends_pointers() const {
@@ -43,13 +109,15 @@ std::vector<const SpanEnds*> SpanRows::ends_pointers() const {
   return pointers;
 }
 
-SpanRows OrderSpans(const std::vector<const model::Span*>& spans) {
+SpanRows OrderSpans(const std::vector<const model::Span*>& spans, size_t unit_rows) {
   SpanRows out;
   const size_t count = spans.size();
   // Numbers in order of appearance first.
   absl::flat_hash_map<EndsKey, uint32_t> ends_numbers;
   absl::flat_hash_map<ConnectionKey, uint32_t> connection_numbers;
+  std::vector<SpanRows::Connection> connections;
   std::vector<uint32_t> connection_of_span(count);
+  std::vector<int64_t> starts(count);
   // The connection that spans like this were last of: the texts are then compared, not hashed.
   struct Recent {
     const model::Span* span = nullptr;
@@ -58,6 +126,7 @@ SpanRows OrderSpans(const std::vector<const model::Span*>& spans) {
   std::vector<Recent> recent(kRecent);
   for (size_t i = 0; i < count; ++i) {
     const model::Span& span = *spans[i];
+    starts[i] = span.start_ns;
     Recent& like = recent[(span.pid * 31 + span.client_port * 7 + span.server.port) % kRecent];
     uint32_t number = like.connection;
     if (like.span == nullptr || like.span->client_port != span.client_port ||
@@ -73,20 +142,13 @@ SpanRows OrderSpans(const std::vector<const model::Span*>& spans) {
       }
       const auto [it, added] =
           connection_numbers.try_emplace(ConnectionKey(ends->second, span.client_port, span.pid),
-                                         static_cast<uint32_t>(out.connections.size()));
+                                         static_cast<uint32_t>(connections.size()));
       if (added) {
-        out.connections.push_back({.ends = ends->second,
-                                   .port = span.client_port,
-                                   .pid = span.pid,
-                                   .first_ns = span.start_ns,
-                                   .rows = 0});
+        connections.push_back({.ends = ends->second, .port = span.client_port, .pid = span.pid});
       }
       number = it->second;
       like = {&span, number};
     }
-    SpanRows::Connection& connection = out.connections[number];
-    connection.first_ns = std::min(connection.first_ns, span.start_ns);
-    ++connection.rows;
     connection_of_span[i] = number;
   }
 
@@ -102,47 +164,23 @@ SpanRows OrderSpans(const std::vector<const model::Span*>& spans) {
     sorted_ends.push_back(std::move(out.ends[number]));
   }
   out.ends = std::move(sorted_ends);
-  for (SpanRows::Connection& connection : out.connections) {
+  for (SpanRows::Connection& connection : connections) {
     connection.ends = ends_places[connection.ends];
   }
-  std::vector<uint32_t> order(out.connections.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    const SpanRows::Connection& x = out.connections[a];
-    const SpanRows::Connection& y = out.connections[b];
-    return std::tie(x.ends, x.first_ns, x.port, x.pid) <
-           std::tie(y.ends, y.first_ns, y.port, y.pid);
-  });
-  std::vector<uint32_t> places(order.size());
-  std::vector<SpanRows::Connection> sorted_connections;
-  for (const uint32_t number : order) {
-    places[number] = static_cast<uint32_t>(sorted_connections.size());
-    sorted_connections.push_back(out.connections[number]);
-  }
-  out.connections = std::move(sorted_connections);
 
-  struct Row {
-    uint32_t connection;
-    int64_t start_ns;
-    uint32_t span;
-  };
-  std::vector<Row> rows(count);
-  for (uint32_t i = 0; i < count; ++i) {
-    rows[i] = {places[connection_of_span[i]], spans[i]->start_ns, i};
-  }
-  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    return std::tie(a.connection, a.start_ns, a.span) < std::tie(b.connection, b.start_ns, b.span);
-  });
   out.spans = spans;
   out.row_of_span.resize(count);
-  out.span_of_row.reserve(count);
-  out.connection_of_row.reserve(count);
-  out.ends_of_row.reserve(count);
-  for (uint32_t row = 0; row < count; ++row) {
-    out.row_of_span[rows[row].span] = row;
-    out.span_of_row.push_back(rows[row].span);
-    out.connection_of_row.push_back(rows[row].connection);
-    out.ends_of_row.push_back(out.connections[rows[row].connection].ends);
+  out.span_of_row.resize(count);
+  out.connection_of_row.resize(count);
+  out.ends_of_row.resize(count);
+  const std::vector<uint32_t> by_start = OrderByTime(starts);
+  const size_t units = std::clamp<size_t>((count + unit_rows / 2) / unit_rows, 1, kMaxSpanUnits);
+  std::vector<uint32_t> place_of(connections.size());  // within the unit at hand
+  for (size_t unit = 0; unit < units; ++unit) {
+    const size_t first = count * unit / units;
+    const size_t end = count * (unit + 1) / units;
+    AddUnit(std::span(by_start).subspan(first, end - first), starts, connection_of_span,
+            connections, place_of, out);
   }
   return out;
 }

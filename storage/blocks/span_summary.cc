@@ -33,7 +33,7 @@ enum Column : uint32_t {
 };
 
 // More ends than these are left out: a block with so many says little about any of them.
-constexpr size_t kMaxEnds = 512;
+constexpr size_t kMaxEnds = 2048;
 constexpr size_t kMaxRows = size_t{1} << 30;
 constexpr size_t kBitsPerEndpoint = 8;
 constexpr size_t kMaxTextBytes = size_t{64} << 20;
@@ -70,12 +70,11 @@ struct Range {
 }  // namespace
 
 struct SpanSummary::Parts {
+  // Of one kind of ends, in little room: there are many.
   struct Ends {
-    std::shared_ptr<const SpanEnds> ends;
-    uint32_t rows = 0;
-    uint32_t errors = 0;
-    int64_t max_duration_ns = 0;
-    int64_t max_start_ns = 0;
+    uint8_t duration = 0;  // greatest, as a Steep number, from the block's least; 128: unknown
+    uint8_t start = 0;     // least distance from the block's last start, as a Steep number
+    bool has_errors = false;
   };
   uint64_t rows = 0;
   uint64_t errors = 0;
@@ -89,14 +88,25 @@ struct SpanSummary::Parts {
   uint64_t least_trace = 1;  // upper halves; least above greatest: no row has a trace
   uint64_t greatest_trace = 0;
   bool knows_ends = false;
-  std::vector<Ends> ends;
+  HeldEnds ends;
+  std::vector<Ends> of_ends;
   std::string endpoints;
 
-  bool EndsMayMatch(const SpanSearch& search, const Ends& e) const {
-    return e.max_duration_ns >= search.min_duration_ns && e.max_start_ns >= search.start_ns &&
-           (!search.only_errors || e.errors > 0) &&
-           (search.ends == nullptr ||
-            search.ends(*e.ends, std::clamp(e.max_start_ns, first_ns, last_ns)));
+  int64_t MaxDuration(const Ends& e) const {
+    const uint64_t duration = e.duration == 128 ? UINT64_MAX : FromSteep(e.duration);
+    const uint64_t range = Minus(max_duration_ns, min_duration_ns);
+    return WrappedSum(min_duration_ns, static_cast<int64_t>(std::min(duration, range)));
+  }
+  int64_t MaxStart(const Ends& e) const {
+    return static_cast<int64_t>(static_cast<uint64_t>(last_ns) -
+                                std::min(FromSteep(e.start), Minus(last_ns, first_ns)));
+  }
+  bool EndsMayMatch(const SpanSearch& search, size_t i, EndsAnswers& answers) const {
+    const Ends& e = of_ends[i];
+    if (search.only_errors && !e.has_errors) return false;
+    if (MaxDuration(e) < search.min_duration_ns) return false;
+    const int64_t start = MaxStart(e);
+    return start >= search.start_ns && (!answers.asks() || answers.Wants(ends, i, start));
   }
 };
 
@@ -235,35 +245,29 @@ absl::StatusOr<SpanSummary> SpanSummary::Parse(std::string_view bytes) {
       !DecodeNumberColumn(frame, kEndsStart, ends_count, starts)) {
     return damaged;
   }
-  const uint64_t duration_range = Minus(parts->max_duration_ns, parts->min_duration_ns);
-  const uint64_t start_range = Minus(parts->last_ns, parts->first_ns);
   size_t text_bytes = 0;  // each text may be named by all ends
   for (size_t i = 0; i < ends_count; ++i) {
     if (counts[i] > parts->rows || errors[i] > parts->rows || durations[i] > 128 ||
         starts[i] >= 128) {
       return damaged;
     }
-    SpanEnds made = table.MakeEnds(i, texts);
-    for (const model::Party* party : {&made.client, &made.server}) {
-      text_bytes += party->workload.size() + party->workload_kind.size() + party->host.size() +
-                    party->address.size() + party->dns_name.size();
+    for (const uint32_t number : {table.ends[i].client, table.ends[i].server}) {
+      const EndsTable::Party& party = table.parties[number];
+      for (const uint32_t text :
+           {party.workload, party.workload_kind, party.host, party.address, party.dns_name}) {
+        text_bytes += texts[text].size();
+      }
     }
     if (text_bytes > kMaxTextBytes) return damaged;
-    Parts::Ends e;
-    e.ends = SharedEnds(std::move(made));
-    e.rows = static_cast<uint32_t>(counts[i]);
-    e.errors = static_cast<uint32_t>(errors[i]);
-    const uint64_t duration = durations[i] == 128 ? UINT64_MAX : FromSteep(durations[i]);
-    e.max_duration_ns = WrappedSum(parts->min_duration_ns,
-                                   static_cast<int64_t>(std::min(duration, duration_range)));
-    e.max_start_ns = static_cast<int64_t>(static_cast<uint64_t>(parts->last_ns) -
-                                          std::min(FromSteep(starts[i]), start_range));
-    parts->ends.push_back(std::move(e));
+    parts->of_ends.push_back({.duration = static_cast<uint8_t>(durations[i]),
+                              .start = static_cast<uint8_t>(starts[i]),
+                              .has_errors = errors[i] > 0});
   }
+  parts->ends = HeldEnds(table, texts);
   return SpanSummary(std::move(parts));
 }
 
-bool SpanSummary::MayMatch(const SpanSearch& search) const {
+bool SpanSummary::MayMatch(const SpanSearch& search, EndsAnswers& answers) const {
   const Parts& p = *parts_;
   if (p.last_ns < search.start_ns || p.first_ns >= search.end_ns) return false;
   if (p.max_duration_ns < search.min_duration_ns || p.min_duration_ns > search.max_duration_ns) {
@@ -279,25 +283,36 @@ bool SpanSummary::MayMatch(const SpanSearch& search) const {
       })) {
     return false;
   }
-  if (search.ends == nullptr || !p.knows_ends) return true;
-  return std::any_of(p.ends.begin(), p.ends.end(),
-                     [&](const Parts::Ends& e) { return p.EndsMayMatch(search, e); });
+  if (!answers.asks() || !p.knows_ends) return true;
+  for (size_t i = 0; i < p.of_ends.size(); ++i) {
+    if (p.EndsMayMatch(search, i, answers)) return true;
+  }
+  return false;
 }
 
-int64_t SpanSummary::HighestRank(const SpanSearch& search) const {
+int64_t SpanSummary::HighestRank(const SpanSearch& search, EndsAnswers& answers) const {
   const Parts& p = *parts_;
   if (search.order == SpanSearch::Order::kNewest) {
     const int64_t before_end = search.end_ns == INT64_MIN ? INT64_MIN : search.end_ns - 1;
     return std::min({p.last_ns, search.highest_rank, before_end});
   }
   int64_t rank = p.max_duration_ns;
-  if (search.ends != nullptr && p.knows_ends) {
+  if (answers.asks() && p.knows_ends) {
     rank = INT64_MIN;
-    for (const Parts::Ends& e : p.ends) {
-      if (e.max_duration_ns > rank && p.EndsMayMatch(search, e)) rank = e.max_duration_ns;
+    for (size_t i = 0; i < p.of_ends.size(); ++i) {
+      const int64_t duration = p.MaxDuration(p.of_ends[i]);
+      if (duration > rank && p.EndsMayMatch(search, i, answers)) rank = duration;
     }
   }
   return std::min({rank, search.highest_rank, search.max_duration_ns});
+}
+
+std::vector<bool> SpanSummary::WantedEnds(const SpanSearch& search, EndsAnswers& answers) const {
+  std::vector<bool> wanted;
+  if (!answers.asks() || !parts_->knows_ends) return wanted;
+  wanted.resize(parts_->of_ends.size());
+  for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = parts_->EndsMayMatch(search, i, answers);
+  return wanted;
 }
 
 bool SpanSummary::MayHoldSpan(model::SpanId id) const {
@@ -311,7 +326,7 @@ bool SpanSummary::MayHoldTrace(const model::TraceId& id) const {
 uint64_t SpanSummary::rows() const { return parts_->rows; }
 
 size_t SpanSummary::memory_bytes() const {
-  return sizeof(Parts) + parts_->ends.capacity() * sizeof(Parts::Ends) +
+  return sizeof(Parts) + parts_->of_ends.capacity() * (sizeof(Parts::Ends) + sizeof(uint32_t)) +
          parts_->endpoints.capacity();
 }
 

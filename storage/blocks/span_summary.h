@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "model/records.h"
+#include "storage/blocks/ends_pool.h"
 #include "storage/span_search.h"
 
 namespace kindling::storage {
@@ -24,10 +25,12 @@ class SpanSummary {
   static absl::StatusOr<SpanSummary> Parse(std::string_view bytes);
 
   // False when no row of the block can be wanted.
-  bool MayMatch(const SpanSearch& search) const;
+  bool MayMatch(const SpanSearch& search, EndsAnswers& answers) const;
   // No row that `search` wants has a greater rank; INT64_MIN when there is none. Asks about ends
   // only by duration: by start all ends of a block are about as new.
-  int64_t HighestRank(const SpanSearch& search) const;
+  int64_t HighestRank(const SpanSearch& search, EndsAnswers& answers) const;
+  // By the block's number of ends, whether their rows may be wanted; empty when it is not known.
+  std::vector<bool> WantedEnds(const SpanSearch& search, EndsAnswers& answers) const;
   // False when the block cannot hold a span or a trace with this id.
   bool MayHoldSpan(model::SpanId id) const;
   bool MayHoldTrace(const model::TraceId& id) const;

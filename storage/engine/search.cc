@@ -52,12 +52,47 @@ bool FilterMayMatch(rocksdb::DB& db, const View& view, const Candidate& candidat
   return !read.ok() || SpanFilterMayMatch(filter.ToStringView(), search);
 }
 
-bool FilterMayHoldTrace(rocksdb::DB& db, const View& view, const Bucket& bucket, const Block& block,
-                        const model::TraceId& id) {
-  if (!block.has_filter) return true;
+// What of a block may hold spans that are asked for by id.
+struct Parts {
+  bool by_span = false;
+  SpanUnits by_trace = SpanUnits::None();
+  bool by_alias = false;
+  bool by_parent = false;
+  SpanUnits far_children = SpanUnits::None();  // by_parent
+
+  bool empty() const { return !by_span && by_trace.empty() && !by_alias && !by_parent; }
+};
+
+// `ids` are sorted.
+Parts PartsOf(rocksdb::DB& db, const View& view, const Bucket& bucket, const Block& block,
+              const Store::SpanIds& ids) {
+  Parts parts;
+  std::vector<model::TraceId> traces;
+  const auto may_hold_span = [&](model::SpanId id) {
+    return !block.spans || block.spans->MayHoldSpan(id);
+  };
+  parts.by_span = std::any_of(ids.spans.begin(), ids.spans.end(), may_hold_span);
+  std::copy_if(
+      ids.traces.begin(), ids.traces.end(), std::back_inserter(traces),
+      [&](const model::TraceId& id) { return !block.spans || block.spans->MayHoldTrace(id); });
+  const bool asks_parents = !ids.parents.empty() && block.last_ns >= ids.children_start_ns &&
+                            block.first_ns < ids.children_end_ns;
+  if (traces.empty() && !asks_parents) return parts;
   rocksdb::PinnableSlice filter;
-  const absl::Status read = ReadPart(db, view, bucket, block, BlockPart::kFilter, &filter);
-  return !read.ok() || SpanFilterMayHoldTrace(filter.ToStringView(), id);
+  if (!block.has_filter || !ReadPart(db, view, bucket, block, BlockPart::kFilter, &filter).ok()) {
+    if (!traces.empty()) parts.by_trace = SpanUnits::All();
+    parts.by_parent = asks_parents;
+    parts.far_children = SpanUnits::All();
+    return parts;
+  }
+  for (const model::TraceId& id : traces) {
+    parts.by_trace.Add(SpanFilterTraceUnits(filter.ToStringView(), id));
+  }
+  if (!asks_parents) return parts;
+  parts.far_children = SpanFilterChildUnits(filter.ToStringView(), ids.parents);
+  parts.by_parent = !parts.far_children.empty() ||
+                    std::any_of(ids.parents.begin(), ids.parents.end(), may_hold_span);
+  return parts;
 }
 
 // Gives the wanted spans that are not sealed yet; returns the visitor's last word.
@@ -112,6 +147,7 @@ absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
   const Space space{search.tenant, search.cluster};
   int64_t lowest_rank = SearchUnsealed(view, search, visit);
 
+  EndsAnswers answers(search);
   std::vector<Candidate> candidates;
   for (const auto& bucket : view.buckets) {
     if (bucket->id.tier != Tier::kSpans || !bucket->id.Overlaps(search.start_ns, search.end_ns)) {
@@ -121,8 +157,8 @@ absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
       if (block->key.block_class != BlockClass::kSpans || block->key.space != space) continue;
       if (block->last_ns < search.start_ns || block->first_ns >= search.end_ns) continue;
       // An unreadable summary says nothing: the body may be sound.
-      if (block->spans && !block->spans->MayMatch(search)) continue;
-      const int64_t rank = block->spans ? block->spans->HighestRank(search) : INT64_MAX;
+      if (block->spans && !block->spans->MayMatch(search, answers)) continue;
+      const int64_t rank = block->spans ? block->spans->HighestRank(search, answers) : INT64_MAX;
       candidates.push_back({rank, bucket.get(), block.get()});
     }
   }
@@ -137,8 +173,11 @@ absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
     rocksdb::PinnableSlice body;
     absl::StatusOr<SpanBlock> block =
         OpenBody(db, view, *candidate.bucket, *candidate.block, &body);
+    const std::vector<bool> wanted_ends = candidate.block->spans
+                                              ? candidate.block->spans->WantedEnds(search, answers)
+                                              : std::vector<bool>();
     absl::StatusOr<int64_t> lowest =
-        block.ok() ? block->Search(search, lowest_rank, visit) : block.status();
+        block.ok() ? block->Search(search, lowest_rank, visit, wanted_ends) : block.status();
     if (lowest.ok()) {
       lowest_rank = *lowest;
     } else {
@@ -154,6 +193,8 @@ absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const 
   std::sort(wanted.spans.begin(), wanted.spans.end());
   std::sort(wanted.traces.begin(), wanted.traces.end());
   std::sort(wanted.aliases.begin(), wanted.aliases.end());
+  std::erase(wanted.parents, 0);
+  std::sort(wanted.parents.begin(), wanted.parents.end());
   const auto has = [](const auto& sorted, const auto& id) {
     return std::binary_search(sorted.begin(), sorted.end(), id);
   };
@@ -165,7 +206,9 @@ absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const 
     if (batch.tenant != ids.tenant || batch.cluster != ids.cluster) continue;
     for (const model::Span& span : batch.spans) {
       if (has(wanted.spans, span.id) || has(wanted.traces, span.trace_id) ||
-          has(wanted.aliases, span.alias_trace_id)) {
+          has(wanted.aliases, span.alias_trace_id) ||
+          (has(wanted.parents, span.parent_id) && span.start_ns >= ids.children_start_ns &&
+           span.start_ns < ids.children_end_ns)) {
         spans->push_back(span);
       }
     }
@@ -194,16 +237,9 @@ absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const 
       if (block->key.block_class != BlockClass::kSpans || block->key.space != space) continue;
       if (spans->size() >= ids.limit) break;
       RETURN_IF_ERROR(StillWanted(ids.cancelled));
-      const auto may_hold = [&](const auto& sorted, auto may) {
-        return !sorted.empty() && (!block->spans || std::any_of(sorted.begin(), sorted.end(), may));
-      };
-      const bool by_span =
-          may_hold(wanted.spans, [&](model::SpanId id) { return block->spans->MayHoldSpan(id); });
-      const bool by_trace = may_hold(wanted.traces, [&](const model::TraceId& id) {
-        return block->spans->MayHoldTrace(id) && FilterMayHoldTrace(db, view, *bucket, *block, id);
-      });
-      const bool aliased = by_alias.contains(block->key.number);
-      if (!by_span && !by_trace && !aliased) continue;
+      Parts parts = PartsOf(db, view, *bucket, *block, wanted);
+      parts.by_alias = by_alias.contains(block->key.number);
+      if (parts.empty()) continue;
 
       rocksdb::PinnableSlice body;
       absl::StatusOr<SpanBlock> opened = OpenBody(db, view, *bucket, *block, &body);
@@ -213,13 +249,21 @@ absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const 
         status.Update(part.status());
         if (!part.ok()) return;
         // One span may be asked for in more than one way.
+        const auto before = static_cast<ptrdiff_t>(found.size());
         for (const model::Span& span : *part) {
-          if (std::find(found.begin(), found.end(), span) == found.end()) found.push_back(span);
+          const auto end = found.begin() + before;
+          if (std::find(found.begin(), end, span) == end) found.push_back(span);
         }
       };
-      if (status.ok() && by_span) add(opened->FindSpans(wanted.spans));
-      if (status.ok() && by_trace) add(opened->FindTraces(wanted.traces));
-      if (status.ok() && aliased) add(opened->FindAliases(wanted.aliases));
+      if (status.ok() && parts.by_span) add(opened->FindSpans(wanted.spans));
+      if (status.ok() && !parts.by_trace.empty()) {
+        add(opened->FindTraces(wanted.traces, parts.by_trace));
+      }
+      if (status.ok() && parts.by_alias) add(opened->FindAliases(wanted.aliases));
+      if (status.ok() && parts.by_parent) {
+        add(opened->FindChildren(wanted.parents, wanted.children_start_ns, wanted.children_end_ns,
+                                 parts.far_children));
+      }
       if (!status.ok()) damage.Add(BlockFault(*block, status));
       std::move(found.begin(), found.end(), std::back_inserter(*spans));
     }

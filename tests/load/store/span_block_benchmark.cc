@@ -32,7 +32,7 @@ struct Clock {
 double SecondsSince(double start) { return Clock::now() - start; }
 
 std::string ColumnName(uint32_t section) {
-  const uint32_t column = section / storage::kSectionsPerColumn;
+  const uint32_t column = section / storage::kSectionsPerColumn % storage::kUnitColumns;
   static const std::map<uint32_t, std::string> names = {
       {storage::kMetaColumn, "meta"},
       {storage::kTextsColumn, "texts"},
@@ -57,6 +57,9 @@ std::string ColumnName(uint32_t section) {
       {storage::kResponseTid, "response_tid"},
       {storage::kSampleWeight, "sample_weight"},
       {storage::kId, "id"},
+      {storage::kIdByStart, "id_by_start"},
+      {storage::kParentCounter, "parent_counter"},
+      {storage::kTraceCounter, "trace_counter"},
       {storage::kParentKind, "parent_kind"},
       {storage::kParentBack, "parent_back"},
       {storage::kParentRow, "parent_row"},
@@ -67,7 +70,7 @@ std::string ColumnName(uint32_t section) {
       {storage::kTraceLow, "trace_low"},
       {storage::kAliasKind, "alias_kind"},
       {storage::kAliasPairBack, "alias_pair_back"},
-      {storage::kAliasTraceBack, "alias_trace_back"},
+      {storage::kAliasPairTrace, "alias_pair_trace"},
       {storage::kAliasTraces, "alias_traces"},
       {storage::kAliasParents, "alias_parents"},
       {storage::kShape, "attribute_shape"},
