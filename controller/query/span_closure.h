@@ -50,6 +50,7 @@ class SpanClosure {
   void Take(const model::Span& span);
   absl::Status FollowIds();
   absl::Status FindChildren();
+  absl::Status FindSpans(storage::Store::SpanIds ids);
   void AddReport(const storage::ScanReport& report);
   void Note(const std::string& note);
 
@@ -59,7 +60,7 @@ class SpanClosure {
   std::set<model::TraceId> asked_traces_;
   std::set<model::TraceId> asked_aliases_;
   std::map<Key, model::Span> spans_;
-  std::set<model::SpanId> found_;
+  std::set<model::SpanId> asked_parents_;
   storage::ScanReport report_;
 };
 

@@ -51,13 +51,16 @@ class MemoryStore : public storage::Store {
   }
   absl::StatusOr<storage::ScanReport> FindSpans(const SpanIds& ids,
                                                 std::vector<model::Span>* spans) override {
+    ++finds;
     const auto has = [](const auto& list, const auto& id) {
       return std::find(list.begin(), list.end(), id) != list.end();
     };
     for (const BatchPtr& batch : batches_) {
       for (const model::Span& span : batch->spans) {
         if (has(ids.spans, span.id) || has(ids.traces, span.trace_id) ||
-            has(ids.aliases, span.alias_trace_id)) {
+            has(ids.aliases, span.alias_trace_id) ||
+            (has(ids.parents, span.parent_id) && span.start_ns >= ids.children_start_ns &&
+             span.start_ns < ids.children_end_ns)) {
           spans->push_back(span);
         }
       }
@@ -105,6 +108,7 @@ class MemoryStore : public storage::Store {
   storage::ScanReport report;  // of every question
   int64_t oldest_ns = 0;
   int searches = 0;
+  int finds = 0;
   SeriesQuery last_series_query;
 
  private:
