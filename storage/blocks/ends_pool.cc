@@ -8,6 +8,7 @@
 #include "absl/hash/hash.h"
 #include "absl/synchronization/mutex.h"
 #include "base/hash.h"
+#include "model/records.h"
 
 namespace kindling::storage {
 namespace {

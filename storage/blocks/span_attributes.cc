@@ -15,6 +15,23 @@ constexpr size_t kLeastRaw = 16;
 // After so many values it is clear whether most differ.
 constexpr size_t kTrial = 1024;
 
+constexpr size_t kRecentShapes = 64;
+
+// Spans with the same names of attributes are alike.
+size_t LikenessOf(const model::Span& span) {
+  const auto& attributes = span.attributes;
+  if (attributes.empty()) return 0;
+  return (attributes.size() * 31 + attributes.front().first.size() * 11 +
+          attributes[attributes.size() / 2].first.size() * 5 + attributes.back().first.size()) %
+         kRecentShapes;
+}
+
+bool HaveSameNames(const model::Span& a, const model::Span& b) {
+  return std::equal(a.attributes.begin(), a.attributes.end(), b.attributes.begin(),
+                    b.attributes.end(),
+                    [](const auto& x, const auto& y) { return x.first == y.first; });
+}
+
 // The contexts of a column's cells: endpoint and result of their rows.
 std::array<ColumnContext, 2> CellContexts(std::span<const uint32_t> rows,
                                           const AttributeContexts& contexts) {
@@ -59,15 +76,17 @@ AttributesWriter::AttributesWriter(const SpanRows& rows) {
   std::vector<uint32_t> values;  // of all cells
   shape_of_span.reserve(rows.spans.size());
   first_cell.reserve(rows.spans.size());
-  const model::Span* before = nullptr;
+  // The shape that spans like this had last: names are then compared, not hashed.
+  struct Recent {
+    const model::Span* span = nullptr;
+    uint32_t shape = 0;
+  };
+  std::array<Recent, kRecentShapes> recent;
   for (const model::Span* span : rows.spans) {
-    const bool is_same =
-        before != nullptr &&
-        std::equal(before->attributes.begin(), before->attributes.end(), span->attributes.begin(),
-                   span->attributes.end(),
-                   [](const auto& a, const auto& b) { return a.first == b.first; });
-    shape_of_span.push_back(is_same ? shape_of_span.back() : ShapeOf(*span));
-    before = span;
+    Recent& like = recent[LikenessOf(*span)];
+    if (like.span == nullptr || !HaveSameNames(*like.span, *span)) like.shape = ShapeOf(*span);
+    like.span = span;
+    shape_of_span.push_back(like.shape);
     first_cell.push_back(values.size());
     const std::vector<uint32_t>& shape = shapes_[shape_of_span.back()];
     for (size_t i = 0; i < shape.size(); ++i) {
@@ -97,8 +116,10 @@ uint32_t AttributesWriter::NumberOf(Slot& slot, std::string_view text) {
     slot.distinct.push_back(text);
     return next;
   }
+  if (next > 0 && slot.distinct[slot.last] == text) return slot.last;
   const auto [it, added] = slot.numbers.try_emplace(text, next);
   if (added) slot.distinct.push_back(text);
+  slot.last = it->second;
   return it->second;
 }
 

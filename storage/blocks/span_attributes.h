@@ -55,6 +55,7 @@ class AttributesWriter {
     uint32_t occurrence = 0;  // how many of the name stand before it in the row
     uint32_t column = 0;
     uint64_t cells = 0;
+    uint32_t last = 0;     // of distinct, that was looked up last
     bool differs = false;  // values are no longer looked up: some are more than once in distinct
     std::vector<std::string_view> distinct;
     absl::flat_hash_map<std::string_view, uint32_t, base::StringHash, std::equal_to<>> numbers;

@@ -41,8 +41,9 @@ struct SpanBlock::Parts {
 
   // Whether `search` wants spans between ends number `number`; asked once each.
   bool WantsEnds(const SpanSearch& search, uint32_t number, int64_t time_ns);
-  // By row, whether it meets all of `search` but its rank. Empty: damaged.
-  std::vector<bool> Wanted(SpanColumns& columns, const SpanSearch& search);
+  // By row, whether it meets all of `search` and its rank is at least `lowest_rank`. Empty:
+  // damaged.
+  std::vector<bool> Wanted(SpanColumns& columns, const SpanSearch& search, int64_t lowest_rank);
   // Gives the wanted rows of a unit. False: damaged.
   bool SearchUnit(size_t unit, const SpanSearch& search, const SpanVisitor& visit,
                   int64_t& lowest_rank);
@@ -111,16 +112,51 @@ bool SpanBlock::Parts::WantsEnds(const SpanSearch& search, uint32_t number, int6
   return *wants;
 }
 
-std::vector<bool> SpanBlock::Parts::Wanted(SpanColumns& columns, const SpanSearch& search) {
+std::vector<bool> SpanBlock::Parts::Wanted(SpanColumns& columns, const SpanSearch& search,
+                                           int64_t lowest_rank) {
   const size_t rows = columns.rows();
   const SpanMeta& meta = tables.meta();
   std::vector<bool> wanted(rows, true);
-  if (search.start_ns != INT64_MIN || search.end_ns != INT64_MAX) {
-    const std::vector<int64_t>& starts = columns.StartTimes();
+  const auto keep_within = [&](const std::vector<int64_t>& values, int64_t least, int64_t most) {
     for (size_t row = 0; row < rows; ++row) {
-      wanted[row] = starts[row] >= search.start_ns && starts[row] < search.end_ns;
+      if (values[row] < least || values[row] > most) wanted[row] = false;
     }
+  };
+  const auto is_done = [&] {
+    return columns.damaged() || std::find(wanted.begin(), wanted.end(), true) == wanted.end();
+  };
+  const auto result = [&] { return columns.damaged() ? std::vector<bool>() : wanted; };
+  if (search.end_ns == INT64_MIN) return std::vector<bool>(rows);
+
+  // What a rank leaves is mostly little, so it comes first.
+  const bool by_start = search.order == SpanSearch::Order::kNewest;
+  const auto tell_start = [&] {
+    const int64_t least = by_start ? std::max(search.start_ns, lowest_rank) : search.start_ns;
+    const int64_t most =
+        by_start ? std::min(search.end_ns - 1, search.highest_rank) : search.end_ns - 1;
+    if (columns.unit().first_ns >= least && columns.unit().last_ns <= most) return;
+    keep_within(columns.StartTimes(), least, most);
+  };
+  const auto tell_duration = [&] {
+    const int64_t least =
+        by_start ? search.min_duration_ns : std::max(search.min_duration_ns, lowest_rank);
+    const int64_t most =
+        by_start ? search.max_duration_ns : std::min(search.max_duration_ns, search.highest_rank);
+    if (least == INT64_MIN && most == INT64_MAX) return;
+    keep_within(columns.Durations(), least, most);
+  };
+  if (by_start) {
+    tell_start();
+  } else {
+    tell_duration();
   }
+  if (is_done()) return result();
+  if (by_start) {
+    tell_duration();
+  } else {
+    tell_start();
+  }
+  if (is_done()) return result();
   if (search.ends != nullptr) {
     const std::vector<int64_t>& starts = columns.StartTimes();
     for (const SpanColumns::Run& run : columns.runs()) {
@@ -131,18 +167,7 @@ std::vector<bool> SpanBlock::Parts::Wanted(SpanColumns& columns, const SpanSearc
         std::fill(row, end, false);
       }
     }
-  }
-  const auto is_done = [&] {
-    return columns.damaged() || std::find(wanted.begin(), wanted.end(), true) == wanted.end();
-  };
-  if (is_done()) return columns.damaged() ? std::vector<bool>() : wanted;
-  if (search.min_duration_ns != INT64_MIN || search.max_duration_ns != INT64_MAX) {
-    const std::vector<int64_t>& durations = columns.Durations();
-    for (size_t row = 0; row < rows; ++row) {
-      if (durations[row] < search.min_duration_ns || durations[row] > search.max_duration_ns) {
-        wanted[row] = false;
-      }
-    }
+    if (is_done()) return result();
   }
   const auto keep = [&](SpanColumn column, const std::vector<bool>& is_wanted) {
     const std::vector<uint64_t>& numbers = columns.Numbers(column);
@@ -174,25 +199,24 @@ std::vector<bool> SpanBlock::Parts::Wanted(SpanColumns& columns, const SpanSearc
     AttributesReader* attributes = columns.Attributes();
     if (attributes == nullptr || !attributes->Keep(name, value, wanted)) return {};
   }
-  return columns.damaged() ? std::vector<bool>() : wanted;
+  return result();
 }
 
 bool SpanBlock::Parts::SearchUnit(size_t unit, const SpanSearch& search, const SpanVisitor& visit,
                                   int64_t& lowest_rank) {
   SpanColumns columns(tables, unit);
   if (!columns.Open()) return false;
-  const std::vector<bool> wanted = Wanted(columns, search);
+  const std::vector<bool> wanted = Wanted(columns, search, lowest_rank);
   if (wanted.empty()) return false;
-  const auto first = std::find(wanted.begin(), wanted.end(), true);
-  if (first == wanted.end()) return true;
+  const auto first_wanted = std::find(wanted.begin(), wanted.end(), true);
+  if (first_wanted == wanted.end()) return true;
   const std::vector<int64_t>& ranks =
       search.order == SpanSearch::Order::kNewest ? columns.StartTimes() : columns.Durations();
   if (columns.damaged()) return false;
   std::vector<std::pair<int64_t, uint32_t>> ranked;  // with the row
-  for (auto row = static_cast<uint32_t>(first - wanted.begin()); row < wanted.size(); ++row) {
-    if (wanted[row] && ranks[row] >= lowest_rank && ranks[row] <= search.highest_rank) {
-      ranked.emplace_back(ranks[row], row);
-    }
+  for (auto row = static_cast<uint32_t>(first_wanted - wanted.begin()); row < wanted.size();
+       ++row) {
+    if (wanted[row]) ranked.emplace_back(ranks[row], row);
   }
   // The visitor mostly wants few of many: the best are made ready first, then the rest.
   for (size_t first = 0; first < ranked.size();) {

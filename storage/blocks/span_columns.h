@@ -43,6 +43,7 @@ class SpanColumns {
 
   bool damaged() const { return tables_.damaged(); }
   size_t rows() const { return unit_.rows; }
+  const SpanTables::Unit& unit() const { return unit_; }
   const std::vector<Run>& runs() const { return runs_; }
 
   // A column by row. All zeros when damaged.

@@ -24,6 +24,15 @@ namespace {
 
 constexpr uint32_t kOneBits = std::bit_cast<uint32_t>(1.0F);
 
+constexpr size_t kRecentEndpoints = 256;
+
+size_t LikenessOf(std::string_view endpoint) {
+  if (endpoint.empty()) return 0;
+  const auto at = [&](size_t i) { return size_t{static_cast<uint8_t>(endpoint[i])}; };
+  return (endpoint.size() * 131 + at(endpoint.size() / 2) * 17 + at(endpoint.size() - 1)) %
+         kRecentEndpoints;
+}
+
 class SpanEncoder {
  public:
   SpanEncoder(const SpanRows& rows, const ZstdDictionaries& dictionaries)
@@ -97,23 +106,30 @@ class SpanEncoder {
     links_.parents.resize(count);
     links_.traces.resize(count);
     alias_of_row_.resize(count);
-    base::StringMap<uint32_t> endpoints;
+    absl::flat_hash_map<std::string_view, uint32_t, base::StringHash> endpoints;
+    std::array<uint32_t, kRecentEndpoints> recent_endpoints{};
     absl::flat_hash_map<Result, uint32_t> results;
+    uint32_t result = 0;  // the last
     for (size_t i = 0; i < count; ++i) {
       const model::Span& span = *rows_.spans[i];
       const uint32_t row = rows_.row_of_span[i];
-      const auto endpoint = endpoints.find(std::string_view(span.endpoint));
-      endpoint_of_row_[row] =
-          endpoint != endpoints.end() ? endpoint->second : static_cast<uint32_t>(endpoints_.size());
-      if (endpoint == endpoints.end()) {
-        endpoints.emplace(span.endpoint, static_cast<uint32_t>(endpoints_.size()));
-        endpoints_.push_back(span.endpoint);
+      // What texts like it were last is compared before it is looked up.
+      uint32_t& endpoint = recent_endpoints[LikenessOf(span.endpoint)];
+      if (endpoint >= endpoints_.size() || endpoints_[endpoint] != span.endpoint) {
+        const auto [known, is_new] =
+            endpoints.try_emplace(span.endpoint, static_cast<uint32_t>(endpoints_.size()));
+        if (is_new) endpoints_.push_back(span.endpoint);
+        endpoint = known->second;
       }
+      endpoint_of_row_[row] = endpoint;
       const Result key = {span.outcome, span.slow, span.status_code};
-      const auto [result, result_added] =
-          results.try_emplace(key, static_cast<uint32_t>(results_.size()));
-      if (result_added) results_.push_back(key);
-      result_of_row_[row] = result->second;
+      if (results_.empty() || !(results_[result] == key)) {
+        const auto [known, is_new] =
+            results.try_emplace(key, static_cast<uint32_t>(results_.size()));
+        if (is_new) results_.push_back(key);
+        result = known->second;
+      }
+      result_of_row_[row] = result;
       CollectNumbers(span, row);
       links_.ids[row] = span.id;
       links_.parents[row] = span.parent_id;
