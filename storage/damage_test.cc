@@ -362,7 +362,7 @@ TEST_F(DamageTest, WithoutATableOfItsOwnAStoreCanBeRead) {
 // by a loss of power.
 TEST_F(DamageTest, OfTheLogWhatIsBeforeTheDamageStays) {
   const auto is_log = [](const std::string& name) { return name.ends_with(".log"); };
-  std::map<Outcome, int> times = Times(is_log, {Damage::kFlip, Damage::kTail}, 30, "killed");
+  std::map<Outcome, int> times = Times(is_log, {Damage::kFlip, Damage::kTail}, 20, "killed");
   EXPECT_EQ(times[Outcome::kRefused], 0);
   EXPECT_EQ(times[Outcome::kSilent], 0);
   EXPECT_GT(times[Outcome::kReported] + times[Outcome::kLogged], 0);
@@ -373,7 +373,7 @@ TEST_F(DamageTest, OfTheLogWhatIsBeforeTheDamageStays) {
 
 TEST_F(DamageTest, OfAManifestNothingIsLostInSilence) {
   std::map<Outcome, int> times =
-      Times([](const std::string& name) { return name.starts_with("MANIFEST"); }, kAnyDamage, 50);
+      Times([](const std::string& name) { return name.starts_with("MANIFEST"); }, kAnyDamage, 30);
   EXPECT_EQ(times[Outcome::kSilent], 0);
   EXPECT_GT(times[Outcome::kRefused], 0);
 }

@@ -204,7 +204,10 @@ absl::StatusOr<Directory> LoadDirectory(Database& database) {
     const rocksdb::Status read = database.db().Get(
         rocksdb::ReadOptions(), MetaKey{DroppedBeforeName(tier)}.Encode(), &value);
     if (read.IsNotFound()) continue;
-    NoteFault(read, {"up to when records were dropped"}, out);
+    if (!read.ok()) {
+      NoteFault(read, {"up to when records were dropped"}, out);
+      break;
+    }
     const std::optional<int64_t> time_ns = ParseTime(value);
     if (time_ns) out.view.dropped_before_ns[static_cast<size_t>(tier)] = *time_ns;
   }

@@ -162,7 +162,7 @@ class Scanner {
       }
       if (blocks_.stopped) return;
     }
-    if (iterator->status().IsCorruption()) {
+    if (iterator->status().IsCorruption() || iterator->status().IsPathNotFound()) {
       blocks_.damage.Add("a part of the address table: " + iterator->status().ToString());
     } else if (!iterator->status().ok()) {
       status_ = FromRocks(iterator->status(), "read the store");
