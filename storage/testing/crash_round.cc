@@ -298,7 +298,7 @@ void Round::Beside(uint64_t seed) {
       const absl::Status compacted = store_->admin().Compact();
       if (!compacted.ok() && !faults && !faulty_) Require(compacted, "compact");
     }
-    if (random() % 6 == 0) {
+    if (random() % 3 == 0) {
       Backup();
       if (random() % 2 == 0) CheckBackup();
     }

@@ -218,7 +218,7 @@ TEST_F(StoreCommandsTest, VerifySaysOnATerminalHowFarItIs) {
   service_.statuses_before_verified = 2;
   const Result result = Run({"store", "verify"}, /*err_is_terminal=*/true);
   EXPECT_EQ(result.code, 0);
-  EXPECT_THAT(result.err, HasSubstr("\r5 of 1,000 blocks read"));
+  EXPECT_THAT(result.err, HasSubstr("\r5 of 1000 blocks read"));
   EXPECT_THAT(result.err, EndsWith("\r\x1b[K"));
   service_.statuses_before_verified = 0;
   EXPECT_EQ(Run({"store", "verify"}).err, "");
