@@ -24,7 +24,8 @@ std::vector<model::EdgeStats> RollUpEdges(const std::vector<model::EdgeStats>& r
                                           int64_t step_ns);
 
 // Who called whom, how often and how much of it was lost, without what was asked: the rows of one
-// window and the same observer, ends, protocol and transport in one, with none of the other columns.
+// window and the same observer, ends, protocol and transport in one, with none of the other
+// columns.
 std::vector<model::EdgeStats> FlowsOf(const std::vector<EdgeRow>& rows, const EdgeSeries& series);
 
 // The same of windows of metrics, which do not say how long they are: roll up only to steps that

@@ -34,6 +34,10 @@ struct EndsKey {
 };
 
 constexpr size_t kRecent = 4096;
+// The slowest rows of a block are a unit of their own: few questions for the slowest of all then
+// have more than that to read, which is soon done.
+constexpr size_t kSlowestRows = 64;
+constexpr size_t kSlowestShare = 64;
 
 using ConnectionKey = std::tuple<uint32_t, uint16_t, uint32_t>;  // ends, port, pid
 
@@ -98,6 +102,34 @@ void AddUnit(std::span<const uint32_t> spans, const std::vector<int64_t>& starts
   for (row = first_row; row < first_row + spans.size(); ++row) {
     out.row_of_span[out.span_of_row[row]] = row;
   }
+}
+
+// Takes the slowest spans out of all, which are by start as they then are.
+std::vector<uint32_t> TakeSlowest(const std::vector<const model::Span*>& spans,
+                                  std::vector<uint32_t>& by_start) {
+  const size_t most = std::min(kSlowestRows, by_start.size() / kSlowestShare);
+  if (most == 0) return {};
+  std::vector<uint32_t> slowest = by_start;
+  const auto duration = [&](uint32_t i) {
+    const model::Span& span = *spans[i];
+    return WrappedSum(WrappedSum(span.request_duration_ns, span.wait_duration_ns),
+                      span.response_duration_ns);
+  };
+  const auto is_slower = [&](uint32_t a, uint32_t b) {
+    const int64_t of_a = duration(a);
+    const int64_t of_b = duration(b);
+    return of_a != of_b ? of_a > of_b : a < b;
+  };
+  std::nth_element(slowest.begin(), slowest.begin() + static_cast<ptrdiff_t>(most - 1),
+                   slowest.end(), is_slower);
+  std::vector<bool> is_taken(spans.size());
+  for (size_t i = 0; i < most; ++i) is_taken[slowest[i]] = true;
+  slowest.clear();
+  for (const uint32_t span : by_start) {
+    if (is_taken[span]) slowest.push_back(span);
+  }
+  std::erase_if(by_start, [&](uint32_t span) { return is_taken[span]; });
+  return slowest;
 }
 
 }  // namespace
@@ -173,15 +205,21 @@ SpanRows OrderSpans(const std::vector<const model::Span*>& spans, size_t unit_ro
   out.span_of_row.resize(count);
   out.connection_of_row.resize(count);
   out.ends_of_row.resize(count);
-  const std::vector<uint32_t> by_start = OrderByTime(starts);
-  const size_t units = std::clamp<size_t>((count + unit_rows / 2) / unit_rows, 1, kMaxSpanUnits);
+  std::vector<uint32_t> by_start = OrderByTime(starts);
+  const size_t units =
+      std::clamp<size_t>((count + unit_rows / 2) / unit_rows, 1, kMaxSpanUnits - 1);
+  const std::vector<uint32_t> slowest =
+      units == 1 ? std::vector<uint32_t>() : TakeSlowest(spans, by_start);
   std::vector<uint32_t> place_of(connections.size());  // within the unit at hand
+  const auto add_unit = [&](std::span<const uint32_t> unit) {
+    AddUnit(unit, starts, connection_of_span, connections, place_of, out);
+  };
+  const size_t rest = by_start.size();
   for (size_t unit = 0; unit < units; ++unit) {
-    const size_t first = count * unit / units;
-    const size_t end = count * (unit + 1) / units;
-    AddUnit(std::span(by_start).subspan(first, end - first), starts, connection_of_span,
-            connections, place_of, out);
+    const size_t first = rest * unit / units;
+    add_unit(std::span(by_start).subspan(first, rest * (unit + 1) / units - first));
   }
+  if (!slowest.empty()) add_unit(slowest);
   return out;
 }
 

@@ -131,7 +131,7 @@ class Verifier {
         CheckFilter(bucket, block, FrameClass::kSpanFilter, [&](std::string_view filter) {
           return std::all_of(rows->begin(), rows->end(), [&](const model::Span& span) {
             return span.trace_id == model::TraceId{} ||
-                   SpanFilterMayHoldTrace(filter, span.trace_id);
+                   !SpanFilterTraceUnits(filter, span.trace_id).empty();
           });
         });
         return rows->size();
