@@ -337,6 +337,15 @@ absl::Status Engine::CommitSeal(const std::vector<UnsealedBatch>& batches, Bucke
   rocksdb::WriteBatch write;
   std::vector<std::shared_ptr<const Bucket>> changed;
   for (auto& [where, bucket_write] : writes) {
+    const TierOptions& of = TierOf(where.first);
+    const BucketId id{.tier = where.first,
+                      .start_ns = where.second,
+                      .length_ns = EffectiveBucketNs(of.bucket_ns, of.max_age_ns)};
+    if (id.end_ns() <= from->dropped_before_ns[static_cast<size_t>(where.first)]) {
+      // Dropped since this was prepared: it must not come back.
+      for (const auto& block : bucket_write.blocks) late_refused_ += block->rows;
+      continue;
+    }
     ASSIGN_OR_RETURN(const std::shared_ptr<const Bucket> bucket,
                      BucketFor(*from, where.first, where.second));
     rocksdb::ColumnFamilyHandle* const handle = bucket->family->handle();
