@@ -141,11 +141,7 @@ absl::StatusOr<std::shared_ptr<const NamedFlows>> FlowCache::Get(const QueryCont
     const bool is_recent = entry->took > kCheap && now < entry->loaded + kShare * entry->took;
     if (entry->changes == changes || is_recent) return entry->flows;
   }
-  // What lies ahead is not there yet: the last windows are those before now.
-  const int64_t now_ns = context.sources.clock.WallNs();
-  Range past = whole;
-  if (past.start_ns < now_ns) past.end_ns = std::min(past.end_ns, now_ns);
-  ASSIGN_OR_RETURN(LoadedEdges loaded, LoadEdges(context, past, EdgeDetail::kFlows));
+  ASSIGN_OR_RETURN(LoadedEdges loaded, LoadEdges(context, whole, EdgeDetail::kFlows));
   entry->flows = std::make_shared<const NamedFlows>(std::move(loaded), whole);
   entry->changes = changes;
   entry->loaded = absl::Now();

@@ -1,5 +1,6 @@
 #include "controller/query/loaded_edges.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -63,7 +64,13 @@ absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& 
         for (const auto& row : block.addresses) loaded.addresses->Add(row);
         return absl::OkStatus();
       }));
-  loaded.groups = std::make_unique<EdgeGroups>(*loaded.addresses, range.start_ns, range.end_ns);
+  // Whole minutes may end after now: the newest windows, of which one side's may still be on their
+  // way, are those before now.
+  const int64_t now_ns = context.sources.clock.WallNs();
+  const int64_t end_ns = detail == EdgeDetail::kFlows && range.start_ns < now_ns
+                             ? std::min(range.end_ns, now_ns)
+                             : range.end_ns;
+  loaded.groups = std::make_unique<EdgeGroups>(*loaded.addresses, range.start_ns, end_ns);
   std::map<std::tuple<model::LossStage, std::string, std::string>, model::Loss> losses;
   storage::ScanPlan plan{.start_ns = range.start_ns,
                          .end_ns = range.end_ns,

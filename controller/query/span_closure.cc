@@ -26,6 +26,7 @@ void SpanClosure::Take(const model::Span& span) {
   if (is_full()) return Note(absl::StrFormat("Only the first %d spans are shown.", kMaxSpans));
   if (!spans_.insert({{span.start_ns, span.id, span.side, span.pid}, span}).second) return;
   asked_spans_.insert(span.id);
+  found_.insert(span.id);
   AddSpan(span.parent_id);
   Want(span.trace_id, asked_traces_, wanted_.traces);
   Want(span.alias_trace_id, asked_aliases_, wanted_.aliases);
@@ -44,6 +45,7 @@ void SpanClosure::Note(const std::string& note) {
 
 absl::Status SpanClosure::FollowIds() {
   for (int round = 0; round < kMaxRounds && !is_full(); ++round) {
+    std::erase_if(wanted_.spans, [&](model::SpanId id) { return found_.contains(id); });
     if (wanted_.spans.empty() && wanted_.traces.empty() && wanted_.aliases.empty()) break;
     if (context_.cancelled()) return NoLongerWanted();
     RETURN_IF_ERROR(FindSpans(std::exchange(wanted_, {})));

@@ -60,6 +60,7 @@ class SpanClosure {
   std::set<model::TraceId> asked_traces_;
   std::set<model::TraceId> asked_aliases_;
   std::map<Key, model::Span> spans_;
+  std::set<model::SpanId> found_;
   std::set<model::SpanId> asked_parents_;
   storage::ScanReport report_;
 };

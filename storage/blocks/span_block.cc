@@ -319,8 +319,7 @@ absl::StatusOr<std::vector<model::Span>> SpanBlock::FindChildren(
     const std::vector<model::SpanId>& parents, int64_t start_ns, int64_t end_ns, SpanUnits units) {
   const auto may_hold = [&](size_t number) {
     const SpanTables::Unit& unit = parts_->tables.units()[number];
-    return unit.last_ns >= start_ns && unit.first_ns < end_ns &&
-           (units.Has(number) || HasIdOf(unit, parents));
+    return unit.last_ns >= start_ns && unit.first_ns < end_ns && units.Has(number);
   };
   return parts_->Find(may_hold, [&](SpanColumns& columns) {
     std::vector<uint32_t> rows = RowsAmong(columns.Parents(), parents);

@@ -66,8 +66,8 @@ class SpanBlock {
   absl::StatusOr<std::vector<model::Span>> FindTraces(const std::vector<model::TraceId>& ids,
                                                       SpanUnits units = SpanUnits::All());
   absl::StatusOr<std::vector<model::Span>> FindAliases(const std::vector<model::TraceId>& ids);
-  // Rows that began in start_ns <= time < end_ns and whose parent is one of these (sorted); of
-  // parents that are not in the block, in these units alone.
+  // Rows of these units that began in start_ns <= time < end_ns and whose parent is one of these
+  // (sorted).
   absl::StatusOr<std::vector<model::Span>> FindChildren(const std::vector<model::SpanId>& parents,
                                                         int64_t start_ns, int64_t end_ns,
                                                         SpanUnits units = SpanUnits::All());

@@ -6,7 +6,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
 #include "storage/blocks/bloom.h"
 #include "storage/blocks/frame.h"
 #include "storage/blocks/span_attributes.h"
@@ -20,13 +19,14 @@ namespace {
 enum Section : uint32_t {
   kAttributePairs = 0,  // of the block
   kTraces = 64,         // of each unit, as the next
-  kFarParents = 128,    // that are not in the unit
+  kParents = 128,
 };
 
 // About one block in thirty is read in vain: reading one column is cheap, a filter is not small.
 constexpr size_t kBitsPerPair = 7;
 constexpr size_t kBitsPerTrace = 9;
-constexpr size_t kBitsPerParent = 6;
+// All spans of a trace are asked for as parents at once.
+constexpr size_t kBitsPerParent = 11;
 // More parents than these are not worth asking for one by one.
 constexpr size_t kMaxParents = 1000;
 
@@ -87,24 +87,21 @@ std::string EncodeSpanFilter(const SpanRows& rows, const AttributesWriter& attri
   for (uint32_t number = 0; number < rows.units.size(); ++number) {
     const SpanRows::Unit& unit = rows.units[number];
     hashes.clear();
-    absl::flat_hash_set<model::SpanId> ids;
-    ids.reserve(unit.rows);
     const std::span members = std::span(rows.span_of_row).subspan(unit.first_row, unit.rows);
     for (const uint32_t member : members) {
       const model::Span& span = *rows.spans[member];
       if (span.trace_id != model::TraceId{}) hashes.push_back(TraceHash(span.trace_id));
-      ids.insert(span.id);
     }
     MakeDistinct(hashes);
     frame.Add(kTraces + number, Bloom::Make(hashes, kBitsPerTrace), Packing::kStored);
     hashes.clear();
     for (const uint32_t member : members) {
       const model::SpanId parent = rows.spans[member]->parent_id;
-      if (parent != 0 && !ids.contains(parent)) hashes.push_back(StableMix(parent));
+      if (parent != 0) hashes.push_back(StableMix(parent));
     }
     if (hashes.empty()) continue;
     MakeDistinct(hashes);
-    frame.Add(kFarParents + number, Bloom::Make(hashes, kBitsPerParent), Packing::kStored);
+    frame.Add(kParents + number, Bloom::Make(hashes, kBitsPerParent), Packing::kStored);
   }
   return frame.Finish();
 }
@@ -126,7 +123,7 @@ SpanUnits SpanFilterChildUnits(std::string_view filter, const std::vector<model:
   if (parents.size() > kMaxParents) return SpanUnits::All();
   std::vector<uint64_t> hashes;
   for (const model::SpanId parent : parents) hashes.push_back(StableMix(parent));
-  return UnitsWith(filter, kFarParents, hashes);
+  return UnitsWith(filter, kParents, hashes);
 }
 
 }  // namespace kindling::storage

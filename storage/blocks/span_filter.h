@@ -40,7 +40,7 @@ std::string EncodeSpanFilter(const SpanRows& rows, const AttributesWriter& attri
 bool SpanFilterMayMatch(std::string_view filter, const SpanSearch& search);
 // The units that may hold spans of a trace. As above.
 SpanUnits SpanFilterTraceUnits(std::string_view filter, const model::TraceId& id);
-// The units that may hold children of parents that are not in the same unit. As above.
+// The units that may hold children of any of these. As above.
 SpanUnits SpanFilterChildUnits(std::string_view filter, const std::vector<model::SpanId>& parents);
 
 }  // namespace kindling::storage

@@ -57,10 +57,9 @@ struct Parts {
   bool by_span = false;
   SpanUnits by_trace = SpanUnits::None();
   bool by_alias = false;
-  bool by_parent = false;
-  SpanUnits far_children = SpanUnits::None();  // by_parent
+  SpanUnits by_parent = SpanUnits::None();
 
-  bool empty() const { return !by_span && by_trace.empty() && !by_alias && !by_parent; }
+  bool empty() const { return !by_span && by_trace.empty() && !by_alias && by_parent.empty(); }
 };
 
 // `ids` are sorted.
@@ -81,17 +80,14 @@ Parts PartsOf(rocksdb::DB& db, const View& view, const Bucket& bucket, const Blo
   rocksdb::PinnableSlice filter;
   if (!block.has_filter || !ReadPart(db, view, bucket, block, BlockPart::kFilter, &filter).ok()) {
     if (!traces.empty()) parts.by_trace = SpanUnits::All();
-    parts.by_parent = asks_parents;
-    parts.far_children = SpanUnits::All();
+    if (asks_parents) parts.by_parent = SpanUnits::All();
     return parts;
   }
   for (const model::TraceId& id : traces) {
     parts.by_trace.Add(SpanFilterTraceUnits(filter.ToStringView(), id));
   }
   if (!asks_parents) return parts;
-  parts.far_children = SpanFilterChildUnits(filter.ToStringView(), ids.parents);
-  parts.by_parent = !parts.far_children.empty() ||
-                    std::any_of(ids.parents.begin(), ids.parents.end(), may_hold_span);
+  parts.by_parent = SpanFilterChildUnits(filter.ToStringView(), ids.parents);
   return parts;
 }
 
@@ -260,9 +256,9 @@ absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const 
         add(opened->FindTraces(wanted.traces, parts.by_trace));
       }
       if (status.ok() && parts.by_alias) add(opened->FindAliases(wanted.aliases));
-      if (status.ok() && parts.by_parent) {
+      if (status.ok() && !parts.by_parent.empty()) {
         add(opened->FindChildren(wanted.parents, wanted.children_start_ns, wanted.children_end_ns,
-                                 parts.far_children));
+                                 parts.by_parent));
       }
       if (!status.ok()) damage.Add(BlockFault(*block, status));
       std::move(found.begin(), found.end(), std::back_inserter(*spans));
