@@ -35,6 +35,21 @@ constexpr absl::Duration kFailurePause = absl::Seconds(1);
 // A bucket that has not been written to for this long is merged to the end.
 constexpr absl::Duration kQuiet = absl::Minutes(10);
 
+class RocksSpanFinder final : public Store::SpanFinder {
+ public:
+  explicit RocksSpanFinder(Engine& engine) : reading_(engine) {}
+
+  absl::StatusOr<ScanReport> Find(const Store::SpanIds& ids,
+                                  std::vector<model::Span>* spans) override {
+    RETURN_IF_ERROR(reading_.status());
+    return FindSpansIn(reading_.db(), reading_.view(), ids, blocks_, spans);
+  }
+
+ private:
+  const Engine::Reading reading_;
+  OpenSpanBlocks blocks_;  // goes before what it reads from
+};
+
 class RocksStore final : public Store, public StoreAdmin {
  public:
   using StoreAdmin::Verify;
@@ -87,11 +102,8 @@ class RocksStore final : public Store, public StoreAdmin {
     return SearchSpansIn(reading.db(), reading.view(), search, visit);
   }
 
-  absl::StatusOr<ScanReport> FindSpans(const SpanIds& ids,
-                                       std::vector<model::Span>* spans) override {
-    const Engine::Reading reading(engine_);
-    RETURN_IF_ERROR(reading.status());
-    return FindSpansIn(reading.db(), reading.view(), ids, spans);
+  std::unique_ptr<SpanFinder> NewSpanFinder() override {
+    return std::make_unique<RocksSpanFinder>(engine_);
   }
 
   absl::StatusOr<ScanReport> QuerySeries(

@@ -659,8 +659,8 @@ TEST_F(RocksStoreTest, ANewerFormatIsRefused) {
   Tamper(is_format, [](const std::string&) { return "9"; });
   EXPECT_THAT(OpenMessage(options_), AllOf(HasSubstr("format 9"), HasSubstr("newer"),
                                            HasSubstr(options_.directory), Not(HasSubstr("\n"))));
-  Tamper(is_format, [](const std::string&) { return "1"; });
-  EXPECT_THAT(OpenMessage(options_), AllOf(HasSubstr("format 1"), HasSubstr("move it away")));
+  Tamper(is_format, [](const std::string&) { return "2"; });
+  EXPECT_THAT(OpenMessage(options_), AllOf(HasSubstr("format 2"), HasSubstr("move it away")));
 }
 
 TEST_F(RocksStoreTest, ADamagedDatabaseIsNamed) {

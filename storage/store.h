@@ -107,8 +107,22 @@ class Store {
     size_t limit = SIZE_MAX;
     Cancelled cancelled;
   };
-  virtual absl::StatusOr<ScanReport> FindSpans(const SpanIds& ids,
-                                               std::vector<model::Span>* spans) = 0;
+  absl::StatusOr<ScanReport> FindSpans(const SpanIds& ids, std::vector<model::Span>* spans) {
+    return NewSpanFinder()->Find(ids, spans);
+  }
+
+  // Answers such questions one after another, as they lead to one another: all of one moment, and
+  // what was read for one serves the next.
+  //
+  // Threads:  the one that made it, which asks the store nothing else while this lives.
+  // Lifetime: the store must outlive it.
+  class SpanFinder {
+   public:
+    virtual ~SpanFinder() = default;
+    virtual absl::StatusOr<ScanReport> Find(const SpanIds& ids,
+                                            std::vector<model::Span>* spans) = 0;
+  };
+  virtual std::unique_ptr<SpanFinder> NewSpanFinder() = 0;
 
   // Points of the wanted series in windows of about `step_ns`, one call per run of windows of one
   // series; a series may come in several, whose windows of equal time are to be merged.

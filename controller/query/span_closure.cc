@@ -83,13 +83,20 @@ absl::Status SpanClosure::FindSpans(storage::Store::SpanIds ids) {
   ids.limit = 2 * kMaxSpans;  // some have been found already
   ids.cancelled = context_.cancelled;
   std::vector<model::Span> found;
-  ASSIGN_OR_RETURN(const storage::ScanReport report, context_.sources.store.FindSpans(ids, &found));
+  ASSIGN_OR_RETURN(const storage::ScanReport report, finder_->Find(ids, &found));
   AddReport(report);
   for (const model::Span& span : found) Take(span);
   return absl::OkStatus();
 }
 
 absl::Status SpanClosure::Find() {
+  finder_ = context_.sources.store.NewSpanFinder();
+  absl::Status status = FindAll();
+  finder_.reset();
+  return status;
+}
+
+absl::Status SpanClosure::FindAll() {
   RETURN_IF_ERROR(FollowIds());
   // What children lead to has children of its own.
   for (int round = 0; round < kMaxRounds && !is_full(); ++round) {

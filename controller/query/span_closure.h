@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <tuple>
@@ -48,6 +49,7 @@ class SpanClosure {
   }
   bool is_full() const { return spans_.size() >= kMaxSpans; }
   void Take(const model::Span& span);
+  absl::Status FindAll();
   absl::Status FollowIds();
   absl::Status FindChildren();
   absl::Status FindSpans(storage::Store::SpanIds ids);
@@ -55,6 +57,7 @@ class SpanClosure {
   void Note(const std::string& note);
 
   const QueryContext& context_;
+  std::unique_ptr<storage::Store::SpanFinder> finder_;  // while finding
   storage::Store::SpanIds wanted_;
   std::set<model::SpanId> asked_spans_;
   std::set<model::TraceId> asked_traces_;

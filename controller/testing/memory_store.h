@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,23 +50,8 @@ class MemoryStore : public storage::Store {
     }
     return report;
   }
-  absl::StatusOr<storage::ScanReport> FindSpans(const SpanIds& ids,
-                                                std::vector<model::Span>* spans) override {
-    ++finds;
-    const auto has = [](const auto& list, const auto& id) {
-      return std::find(list.begin(), list.end(), id) != list.end();
-    };
-    for (const BatchPtr& batch : batches_) {
-      for (const model::Span& span : batch->spans) {
-        if (has(ids.spans, span.id) || has(ids.traces, span.trace_id) ||
-            has(ids.aliases, span.alias_trace_id) ||
-            (has(ids.parents, span.parent_id) && span.start_ns >= ids.children_start_ns &&
-             span.start_ns < ids.children_end_ns)) {
-          spans->push_back(span);
-        }
-      }
-    }
-    return report;
+  std::unique_ptr<SpanFinder> NewSpanFinder() override {
+    return std::make_unique<MemoryFinder>(*this);
   }
   // Each point is a run of its own.
   absl::StatusOr<storage::ScanReport> QuerySeries(
@@ -112,6 +98,36 @@ class MemoryStore : public storage::Store {
   SeriesQuery last_series_query;
 
  private:
+  class MemoryFinder final : public SpanFinder {
+   public:
+    explicit MemoryFinder(MemoryStore& store) : store_(store) {}
+    absl::StatusOr<storage::ScanReport> Find(const SpanIds& ids,
+                                             std::vector<model::Span>* spans) override {
+      return store_.FindIn(ids, spans);
+    }
+
+   private:
+    MemoryStore& store_;
+  };
+
+  absl::StatusOr<storage::ScanReport> FindIn(const SpanIds& ids, std::vector<model::Span>* spans) {
+    ++finds;
+    const auto has = [](const auto& list, const auto& id) {
+      return std::find(list.begin(), list.end(), id) != list.end();
+    };
+    for (const BatchPtr& batch : batches_) {
+      for (const model::Span& span : batch->spans) {
+        if (has(ids.spans, span.id) || has(ids.traces, span.trace_id) ||
+            has(ids.aliases, span.alias_trace_id) ||
+            (has(ids.parents, span.parent_id) && span.start_ns >= ids.children_start_ns &&
+             span.start_ns < ids.children_end_ns)) {
+          spans->push_back(span);
+        }
+      }
+    }
+    return report;
+  }
+
   std::vector<BatchPtr> batches_;
   const std::string id_ = "memory";
   FakeStoreAdmin admin_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <memory>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -50,13 +52,15 @@ struct SpanBlock::Parts {
   // Appends rows of a unit. False: damaged.
   bool TakeRows(SpanColumns& columns, const std::vector<uint32_t>& rows,
                 std::vector<model::Span>& spans);
-  // The rows that `wants` tells of each unit that `may_hold`.
+  // The rows that `wants` tells of each unit that `may_hold`. What was read of these is kept: one
+  // question asks for several things of the same units.
   template <typename MayHold, typename Wants>
   absl::StatusOr<std::vector<model::Span>> Find(MayHold may_hold, Wants wants);
 
   SpanTables tables;
-  std::vector<std::optional<bool>> wants_ends;  // of the search at hand
-  size_t text_bytes = 0;                        // of spans given by the call at hand
+  std::map<size_t, std::unique_ptr<SpanColumns>> units;  // that Find has read
+  std::vector<std::optional<bool>> wants_ends;           // of the search at hand
+  size_t text_bytes = 0;                                 // of spans given by the call at hand
 };
 
 namespace {
@@ -256,8 +260,12 @@ absl::StatusOr<std::vector<model::Span>> SpanBlock::Parts::Find(MayHold may_hold
   std::vector<model::Span> spans;
   for (size_t unit = 0; unit < tables.units().size(); ++unit) {
     if (!may_hold(unit)) continue;
-    SpanColumns columns(tables, unit);
-    if (!columns.Open() || !TakeRows(columns, wants(columns), spans)) return Damaged();
+    std::unique_ptr<SpanColumns>& columns = units[unit];
+    if (columns == nullptr) {
+      columns = std::make_unique<SpanColumns>(tables, unit);
+      if (!columns->Open()) return Damaged();
+    }
+    if (!TakeRows(*columns, wants(*columns), spans)) return Damaged();
   }
   return spans;
 }
@@ -359,12 +367,16 @@ absl::StatusOr<std::vector<model::Span>> SpanBlock::FindAliases(
 }
 
 absl::StatusOr<std::vector<model::Span>> SpanBlock::Decode() {
-  return parts_->Find([](size_t) { return true; },
-                      [](SpanColumns& columns) {
-                        std::vector<uint32_t> rows(columns.rows());
-                        std::iota(rows.begin(), rows.end(), 0);
-                        return rows;
-                      });
+  parts_->text_bytes = 0;
+  std::vector<model::Span> spans;
+  for (size_t unit = 0; unit < parts_->tables.units().size(); ++unit) {
+    SpanColumns columns(parts_->tables, unit);
+    if (!columns.Open()) return Damaged();
+    std::vector<uint32_t> rows(columns.rows());
+    std::iota(rows.begin(), rows.end(), 0);
+    if (!parts_->TakeRows(columns, rows, spans)) return Damaged();
+  }
+  return spans;
 }
 
 }  // namespace kindling::storage

@@ -33,12 +33,12 @@ namespace kindling::storage {
 // Threads: safe from any. One append at a time; one seal, merge or retention at a time commits, and
 //          appends go on beside it.
 // Failure: after a failed write nothing is written until Recover has opened the database anew.
-// While
-//          it cannot be opened even for reading, everything is UNAVAILABLE.
+//          While it cannot be opened even for reading, everything is UNAVAILABLE.
 class Engine {
  public:
-  // Of the key space and the values as a whole. 1 was the first store's, which is not read.
-  static constexpr int kFormat = 2;
+  // Of the key space and the values as a whole. 1 and 2 were before the first release, and are not
+  // read.
+  static constexpr int kFormat = 3;
 
   explicit Engine(const RocksStoreOptions& options);
   ~Engine();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -183,8 +184,26 @@ absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
   return damage.Take();
 }
 
+struct OpenSpanBlocks::Opened {
+  rocksdb::PinnableSlice body;
+  std::optional<SpanBlock> block;  // of the body
+};
+
+OpenSpanBlocks::OpenSpanBlocks() = default;
+OpenSpanBlocks::~OpenSpanBlocks() = default;
+
+absl::StatusOr<SpanBlock*> OpenSpanBlocks::Open(rocksdb::DB& db, const View& view,
+                                                const Bucket& bucket, const Block& block) {
+  const auto known = blocks_.find(block.key.number);
+  if (known != blocks_.end()) return &*known->second->block;
+  auto opened = std::make_unique<Opened>();
+  ASSIGN_OR_RETURN(opened->block, OpenBody(db, view, bucket, block, &opened->body));
+  if (blocks_.size() >= kMost) blocks_.clear();
+  return &*blocks_.emplace(block.key.number, std::move(opened)).first->second->block;
+}
+
 absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const Store::SpanIds& ids,
-                                       std::vector<model::Span>* spans) {
+                                       OpenSpanBlocks& blocks, std::vector<model::Span>* spans) {
   Store::SpanIds wanted = ids;
   std::sort(wanted.spans.begin(), wanted.spans.end());
   std::sort(wanted.traces.begin(), wanted.traces.end());
@@ -237,9 +256,9 @@ absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const 
       parts.by_alias = by_alias.contains(block->key.number);
       if (parts.empty()) continue;
 
-      rocksdb::PinnableSlice body;
-      absl::StatusOr<SpanBlock> opened = OpenBody(db, view, *bucket, *block, &body);
-      absl::Status status = opened.status();
+      const absl::StatusOr<SpanBlock*> found_block = blocks.Open(db, view, *bucket, *block);
+      absl::Status status = found_block.status();
+      SpanBlock* const opened = status.ok() ? *found_block : nullptr;
       std::vector<model::Span> found;
       const auto add = [&](const absl::StatusOr<std::vector<model::Span>>& part) {
         status.Update(part.status());
