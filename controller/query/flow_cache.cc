@@ -16,7 +16,7 @@ constexpr int64_t kHourNs = 60 * kMinuteNs;
 constexpr int64_t kLongNs = 48 * kHourNs;
 // Around a span or a trace.
 constexpr int64_t kAroundNs = 2 * kMinuteNs;
-constexpr int64_t kAroundStepNs = 10 * kMinuteNs;
+constexpr int64_t kAroundStepNs = 5 * kMinuteNs;
 // What takes no longer to load is always loaded anew.
 constexpr absl::Duration kCheap = absl::Milliseconds(20);
 constexpr int kShare = 10;
@@ -42,13 +42,13 @@ NamedFlows::NamedFlows(LoadedEdges loaded, const Range& range)
       range_(range),
       edges_(EdgesConcerned(*loaded_.groups, model::Filter(), model::RecordKind::kSpan)) {}
 
-std::vector<EdgeGroups::Ends> NamedFlows::PossibleNames(const storage::SpanEnds& ends) const {
+NamedFlows::EndsList NamedFlows::PossibleNames(const storage::SpanEnds& ends) const {
   {
     absl::MutexLock lock(&mu_);
     const auto known = names_.find(ends);
     if (known != names_.end()) return known->second;
   }
-  std::vector<EdgeGroups::Ends> names = FindPossibleNames(ends);
+  auto names = std::make_shared<const std::vector<EdgeGroups::Ends>>(FindPossibleNames(ends));
   absl::MutexLock lock(&mu_);
   if (names_.size() < kMaxRemembered) names_.emplace(ends, names);
   return names;

@@ -36,7 +36,8 @@ class NamedFlows {
   EdgeGroups::Ends NamesOf(const model::Span& span) const;
   // All that spans between these ends may get in the range: more than one where an address changes
   // hands. Empty: too many.
-  std::vector<EdgeGroups::Ends> PossibleNames(const storage::SpanEnds& ends) const;
+  using EndsList = std::shared_ptr<const std::vector<EdgeGroups::Ends>>;
+  EndsList PossibleNames(const storage::SpanEnds& ends) const;
 
   // What is missing from an answer about spans that `filter` selects, and the requests that were
   // captured of the edges that it may concern.
@@ -57,8 +58,7 @@ class NamedFlows {
   const std::vector<MapEdge> edges_;
   mutable absl::Mutex mu_;
   // Possible names.
-  mutable absl::flat_hash_map<storage::SpanEnds, std::vector<EdgeGroups::Ends>> names_
-      ABSL_GUARDED_BY(mu_);
+  mutable absl::flat_hash_map<storage::SpanEnds, EndsList> names_ ABSL_GUARDED_BY(mu_);
 };
 
 // Keeps flows from question to question. They are loaded anew when anything of their time has

@@ -37,9 +37,9 @@ bool MayMatch(const model::Filter& filter, const NamedFlows& flows, const storag
       }
     });
   };
-  const std::vector<EdgeGroups::Ends> possible = flows.PossibleNames(ends);
-  if (possible.empty()) return may_match({}, false);
-  return std::any_of(possible.begin(), possible.end(), [&](const EdgeGroups::Ends& names) {
+  const NamedFlows::EndsList possible = flows.PossibleNames(ends);
+  if (possible->empty()) return may_match({}, false);
+  return std::any_of(possible->begin(), possible->end(), [&](const EdgeGroups::Ends& names) {
     return may_match(NamesOf(names), true);
   });
 }

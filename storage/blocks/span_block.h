@@ -23,7 +23,7 @@ inline constexpr size_t kSpanBlockRows = 16'384;
 
 // Rows of a unit of a block: one row cannot be read without the others of its unit, and each unit
 // begins to learn anew.
-inline constexpr size_t kSpanUnitRows = 4096;
+inline constexpr size_t kSpanUnitRows = 2048;
 
 // Bytes of text that the spans of one block may hold together, each attribute counted as 64 more.
 inline constexpr size_t kSpanBlockTextBytes = size_t{64} << 20;

@@ -22,8 +22,8 @@ enum Section : uint32_t {
   kParents = 128,
 };
 
-// About one block in thirty is read in vain: reading one column is cheap, a filter is not small.
-constexpr size_t kBitsPerPair = 7;
+// About one block in seventy is read in vain: a filter is not small.
+constexpr size_t kBitsPerPair = 9;
 constexpr size_t kBitsPerTrace = 9;
 // All spans of a trace are asked for as parents at once.
 constexpr size_t kBitsPerParent = 11;
