@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -23,8 +24,9 @@
 #include "storage/store.h"
 
 namespace rocksdb {
+class Status;
 class WriteBatch;
-}
+}  // namespace rocksdb
 
 namespace kindling::storage {
 
@@ -101,6 +103,11 @@ class Engine {
   void WakeUp();
 
  private:
+  // Rows of other classes than spans that make a seal worth while, three blocks of them. The same
+  // series come again in every window, and several windows at once make fewer rows of minutes and
+  // hours.
+  static constexpr uint64_t kOtherRowsAtOnce = 98'304;
+
   // OK while there is a database.
   absl::Status Usable() const ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   absl::Status Initialise() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_, db_mu_);
@@ -119,17 +126,15 @@ class Engine {
   // The only way to write. The failure of one write forbids all others.
   absl::Status Write(rocksdb::WriteBatch& write, bool sync) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   // Runs what writes to the disk unless an earlier one failed; notes a failure.
-  template <typename Operation>
-  absl::Status Written(Operation operation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_)
-      ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
+  absl::Status Written(absl::FunctionRef<rocksdb::Status()> operation)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(write_mu_) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   absl::Status CompactFamily(const Family& family) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   // Once, when it turns out that the bucket is damaged.
   absl::Status CompactBucket(const Bucket& bucket) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
   absl::Status WaitForRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(append_mu_);
 
   std::shared_ptr<const View> view() const;
-  template <typename Change>
-  void ChangeView(Change change);
+  void ChangeView(absl::FunctionRef<void(View&)> change);
   // After a commit: what is read from now on includes it.
   void TakeSnapshot(View& view) ABSL_SHARED_LOCKS_REQUIRED(db_mu_);
 
