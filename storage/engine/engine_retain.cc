@@ -61,20 +61,22 @@ absl::Status Engine::Drop(const std::vector<BucketId>& ids,
 }
 
 absl::Status Engine::DropBySize() {
-  if (DirectoryBytes(options_.directory) <= options_.max_bytes) return absl::OkStatus();
+  // Room for what is taken and merged until the next time.
+  const uint64_t most_bytes = options_.max_bytes - std::min(options_.max_bytes / 2, part_bytes_);
+  if (DirectoryBytes(options_.directory) <= most_bytes) return absl::OkStatus();
   // What lies in memory and in the log cannot be dropped by buckets.
   RETURN_IF_ERROR(FlushFamilies());
   const uint64_t bytes = DirectoryBytes(options_.directory);
   // Files may be in use for a moment longer: what is dropped counts as gone.
   uint64_t dropped = 0;
-  while (bytes > options_.max_bytes + dropped) {
+  while (bytes > most_bytes + dropped) {
     const std::shared_ptr<const View> now = view();
     const std::optional<BucketId> oldest = OldestBucket(*now);
     if (!oldest) break;
     for (const auto& bucket : now->buckets) {
       if (bucket->id == *oldest) dropped += FileBytes(*bucket);
     }
-    LOG(INFO) << "store is larger than " << options_.max_bytes << " bytes: dropping "
+    LOG(INFO) << "store is larger than " << most_bytes << " bytes: dropping "
               << oldest->FamilyName();
     std::vector<std::pair<Tier, int64_t>> before;
     if (IsLastPart(*now, *oldest)) before.emplace_back(oldest->tier, oldest->end_ns());
