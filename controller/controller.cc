@@ -41,7 +41,7 @@ constexpr int kKeepaliveMs = 10'000;
 constexpr int kLeastPingIntervalMs = 5'000;
 constexpr int kMaxQueryThreads = 32;
 // Of the store's memory.
-constexpr uint64_t kFlowCacheShare = 16;
+constexpr uint64_t kFlowCacheShare = 8;
 constexpr size_t kMaxPemBytes = 1 << 20;
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(

@@ -16,14 +16,15 @@ constexpr int64_t kHourNs = 60 * kMinuteNs;
 constexpr int64_t kLongNs = 48 * kHourNs;
 // Around a span or a trace.
 constexpr int64_t kAroundNs = 2 * kMinuteNs;
-constexpr int64_t kAroundStepNs = 5 * kMinuteNs;
+constexpr int64_t kAroundStepNs = 15 * kMinuteNs;
 // What takes no longer to load is always loaded anew.
 constexpr absl::Duration kCheap = absl::Milliseconds(20);
 constexpr int kShare = 10;
 constexpr size_t kMaxEntries = 256;
-// Of a group and of a name, with the texts that do not fit into their strings.
-constexpr size_t kGroupBytes = 1600;
-constexpr size_t kNameBytes = 900;
+// Of a group, of an edge and of a name, with the texts that do not fit into their strings.
+constexpr size_t kGroupBytes = 1100;
+constexpr size_t kEdgeBytes = 1100;
+constexpr size_t kNameBytes = 700;
 
 int64_t Down(int64_t time_ns, int64_t step_ns) { return time_ns - time_ns % step_ns; }
 int64_t Up(int64_t time_ns, int64_t step_ns) {
@@ -91,7 +92,7 @@ void NamedFlows::AddCompleteness(const QueryContext& context, const model::Filte
 
 size_t NamedFlows::memory_bytes() const {
   return sizeof(*this) + loaded_.groups->groups().size() * kGroupBytes +
-         edges_.size() * kGroupBytes +
+         edges_.size() * kEdgeBytes +
          std::min(kMaxRemembered, loaded_.groups->groups().size()) * kNameBytes;
 }
 

@@ -36,7 +36,7 @@ class CountingStore : public MemoryStore {
 
 class FlowCacheTest : public testing::Test {
  protected:
-  static constexpr int64_t kStartNs = 1'699'999'200 * kSecondNs;  // a whole ten minutes
+  static constexpr int64_t kStartNs = 1'699'999'200 * kSecondNs;  // a whole quarter of an hour
 
   void AddCalls(const std::string& client, uint64_t count, uint64_t lost = 0) {
     model::Batch batch;
@@ -97,14 +97,14 @@ TEST_F(FlowCacheTest, NearbyTimesShareWhatIsAround) {
   const auto first = flows_.GetAround(context_, {middle_ns, middle_ns + 1});
   ASSERT_OK(first);
   EXPECT_EQ(store_.last_flows.start_ns, kStartNs);
-  EXPECT_EQ(store_.last_flows.end_ns, kStartNs + 5 * kMinuteNs);
+  EXPECT_EQ(store_.last_flows.end_ns, kStartNs + 15 * kMinuteNs);
   const auto second =
       flows_.GetAround(context_, {middle_ns + 10 * kSecondNs, middle_ns + kMinuteNs});
   ASSERT_OK(second);
   EXPECT_EQ(*first, *second);
   // What is near an end has two minutes more on that side.
   ASSERT_OK(flows_.GetAround(context_, {kStartNs + kMinuteNs, kStartNs + 2 * kMinuteNs}));
-  EXPECT_EQ(store_.last_flows.start_ns, kStartNs - 5 * kMinuteNs);
+  EXPECT_EQ(store_.last_flows.start_ns, kStartNs - 15 * kMinuteNs);
 }
 
 TEST_F(FlowCacheTest, StrangeRangesAreNoFault) {

@@ -156,7 +156,7 @@ absl::Status ForeignFamily(const std::string& name, const std::string& directory
 }  // namespace
 
 DatabaseResources::DatabaseResources(const RocksStoreOptions& options)
-    : cache(rocksdb::NewLRUCache(options.memory_bytes / 4)),
+    : cache(rocksdb::NewLRUCache(options.memory_bytes / 16 * 3)),
       write_buffers(std::make_shared<rocksdb::WriteBufferManager>(
           std::min(options.memory_bytes / 8, 4 * WriteBufferBytes(options)))),
       statistics(rocksdb::CreateDBStatistics()),
