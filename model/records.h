@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -110,6 +111,9 @@ struct EdgeStats {
   BlameVector blame;
   bool operator==(const EdgeStats&) const = default;
 };
+
+// Adds the numbers of one row to another, whatever names them, modulo 2^64.
+void AddNumbers(const EdgeStats& from, EdgeStats& to);
 
 // Stored: never renumber.
 enum class ProcessEventKind : uint8_t {
@@ -269,5 +273,8 @@ struct Batch {
   }
   bool operator==(const Batch&) const = default;
 };
+
+// About what a batch takes in memory.
+size_t MemoryBytes(const Batch& batch);
 
 }  // namespace kindling::model

@@ -109,10 +109,7 @@ class PartyDictionary {
 
  private:
   struct Hash {
-    size_t operator()(const model::Party* party) const {
-      return absl::HashOf(party->workload, party->workload_kind, party->host, party->address,
-                          party->port, party->dns_name);
-    }
+    size_t operator()(const model::Party* party) const { return absl::HashOf(*party); }
   };
   struct Equal {
     bool operator()(const model::Party* a, const model::Party* b) const { return *a == *b; }

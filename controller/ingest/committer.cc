@@ -155,41 +155,4 @@ void Committer::AppendApart(std::vector<Item>& group, const absl::Status& togeth
   }
 }
 
-size_t MemoryBytes(const model::Batch& batch) {
-  // A text beyond what a string holds within itself, with what its allocation takes beside it.
-  const auto text = [](const std::string& value) {
-    return value.size() <= 15 ? 0 : value.size() + 16;
-  };
-  const auto party = [&](const model::Party& value) {
-    return text(value.workload) + text(value.host) + text(value.address) + text(value.dns_name);
-  };
-  size_t bytes = sizeof(batch);
-  for (const model::Span& span : batch.spans) {
-    bytes += sizeof(span) + party(span.client) + party(span.server) + text(span.endpoint);
-    for (const auto& [key, value] : span.attributes) {
-      bytes += sizeof(key) + sizeof(value) + text(key) + text(value);
-    }
-  }
-  for (const model::EdgeStats& edge : batch.edges) {
-    bytes += sizeof(edge) + party(edge.client) + party(edge.server) + text(edge.endpoint) +
-             sizeof(uint64_t) * edge.latency.counts().size();
-  }
-  for (const model::MetricSeries& series : batch.series) {
-    bytes += sizeof(series) + text(series.name);
-    for (const auto& [name, value] : series.labels) {
-      bytes += sizeof(name) + sizeof(value) + text(name) + text(value);
-    }
-  }
-  for (const model::MetricPoint& point : batch.points) {
-    bytes += sizeof(point) + sizeof(uint64_t) * point.histogram.counts().size();
-  }
-  for (const model::Chunk& chunk : batch.chunks) bytes += sizeof(chunk) + text(chunk.bytes);
-  for (const model::Content& content : batch.contents)
-    bytes += sizeof(content) + text(content.bytes);
-  for (const model::ProcessEvent& event : batch.processes)
-    bytes += sizeof(event) + text(event.command);
-  return bytes + batch.addresses.size() * sizeof(model::AddressBinding) +
-         batch.losses.size() * sizeof(model::Loss);
-}
-
 }  // namespace kindling::controller

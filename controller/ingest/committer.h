@@ -103,7 +103,4 @@ class Committer {
   std::thread thread_;
 };
 
-// About what a batch takes in memory.
-size_t MemoryBytes(const model::Batch& batch);
-
 }  // namespace kindling::controller

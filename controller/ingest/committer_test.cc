@@ -140,16 +140,6 @@ TEST(CommitterTest, WhoWaitsForRoomIsCalledOnceThereIsSome) {
   EXPECT_TRUE(mu.AwaitWithTimeout(absl::Condition(&both), absl::Seconds(30)));
 }
 
-TEST(CommitterTest, MemoryBytesCountsTexts) {
-  model::Batch batch;
-  const size_t empty = MemoryBytes(batch);
-  batch.spans.resize(1);
-  const size_t one = MemoryBytes(batch);
-  EXPECT_EQ(one - empty, sizeof(model::Span));
-  batch.spans[0].attributes.emplace_back("short", std::string(1000, 'x'));
-  EXPECT_GT(MemoryBytes(batch), one + 1000);
-}
-
 TEST(CommitterTest, AfterAFailureTheLaterBatchesOfTheStreamFailToo) {
   FakeStore store;
   store.SetOpen(false);

@@ -54,20 +54,6 @@ bool IsNothing(const model::EdgeStats& sum) {
 
 }  // namespace
 
-void AddCounts(const model::EdgeStats& row, model::EdgeStats& sum) {
-  sum.count += row.count;
-  sum.slow_count += row.slow_count;
-  sum.sent_bytes += row.sent_bytes;
-  sum.received_bytes += row.received_bytes;
-  sum.connections += row.connections;
-  sum.connect_failures += row.connect_failures;
-  sum.connect_count += row.connect_count;
-  sum.connect_sum_ns += row.connect_sum_ns;
-  sum.lost += row.lost;
-  sum.latency.Merge(row.latency);
-  sum.blame += row.blame;
-}
-
 EdgeGroups::EdgeGroups(const AddressTable& table, int64_t start_ns, int64_t end_ns)
     : table_(table), flows_(table, start_ns, end_ns) {}
 
@@ -166,7 +152,7 @@ absl::Status EdgeGroups::AddTo(GroupMap& groups, uint32_t pair, const model::Edg
       groups.try_emplace(Key{pair, row.outcome, row.endpoint, row.status_code});
   EdgeGroup& group = it->second;
   if (!is_new) {
-    AddCounts(row, group.sum);
+    model::AddNumbers(row, group.sum);
     return absl::OkStatus();
   }
   group.client = pairs_[pair].client;
@@ -197,7 +183,7 @@ void EdgeGroups::AddRemainder(const Flows::Origin& origin, std::vector<EdgeGroup
         !origin.callers.contains(pair.client)) {
       continue;
     }
-    AddCounts(group.sum, made[kind_of(group)]);
+    model::AddNumbers(group.sum, made[kind_of(group)]);
   }
   // Those that the callers made fewest of first.
   const auto surplus = [&](const EdgeGroup& group) {

@@ -151,7 +151,4 @@ class EdgeGroups {
   std::vector<EdgeGroup> finished_;
 };
 
-// Adds the counts of `row` to `sum`.
-void AddCounts(const model::EdgeStats& row, model::EdgeStats& sum);
-
 }  // namespace kindling::controller

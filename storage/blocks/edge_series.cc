@@ -124,20 +124,6 @@ bool SameEdgeSeries(const model::EdgeStats& a, const model::EdgeStats& b) {
   return key(a) == key(b);
 }
 
-void AddEdgeNumbers(model::EdgeStats& row, const model::EdgeStats& other) {
-  row.count += other.count;
-  row.slow_count += other.slow_count;
-  row.sent_bytes += other.sent_bytes;
-  row.received_bytes += other.received_bytes;
-  row.connections += other.connections;
-  row.connect_failures += other.connect_failures;
-  row.connect_count += other.connect_count;
-  row.connect_sum_ns += other.connect_sum_ns;
-  row.lost += other.lost;
-  row.latency.Merge(other.latency);
-  row.blame += other.blame;
-}
-
 void JoinEdgeRows(std::vector<EdgeRow>& rows, size_t series, EdgeSums& sums) {
   SortEdgeRows(rows, series);
   size_t kept = 0;
@@ -150,10 +136,10 @@ void JoinEdgeRows(std::vector<EdgeRow>& rows, size_t series, EdgeSums& sums) {
     }
     if (sum == nullptr) {
       sum = &sums.emplace_back();
-      AddEdgeNumbers(*sum, *rows[kept - 1].numbers);
+      model::AddNumbers(*rows[kept - 1].numbers, *sum);
       rows[kept - 1].numbers = sum;
     }
-    AddEdgeNumbers(*sum, *row.numbers);
+    model::AddNumbers(*row.numbers, *sum);
   }
   rows.resize(kept);
 }

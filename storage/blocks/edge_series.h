@@ -66,9 +66,7 @@ class EdgeSeries {
     bool operator==(const PartyKey& other) const { return *party == *other.party; }
     template <typename H>
     friend H AbslHashValue(H h, const PartyKey& key) {
-      const model::Party& p = *key.party;
-      return H::combine(std::move(h), p.workload, p.workload_kind, p.host, p.address, p.port,
-                        p.dns_name);
+      return H::combine(std::move(h), *key.party);
     }
   };
   struct SeriesKey {
@@ -103,8 +101,6 @@ class EdgeSeries {
 
 // True when two rows differ in nothing but the window and the numbers.
 bool SameEdgeSeries(const model::EdgeStats& a, const model::EdgeStats& b);
-// Adds the numbers of `other` to `row`, modulo 2^64.
-void AddEdgeNumbers(model::EdgeStats& row, const model::EdgeStats& other);
 
 // The numbers of a row and where they belong. Lifetime: refers to them.
 struct EdgeRow {

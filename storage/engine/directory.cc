@@ -137,10 +137,13 @@ void LoadRawBatches(Database& database, Directory& out) {
           {"a batch that was not sealed yet: " + std::string(batch.status().message())});
       continue;
     }
+    auto kept = std::make_shared<const model::Batch>(*std::move(batch));
+    const uint64_t memory_bytes = MemoryBytes(*kept);
     out.view.unsealed.push_back({.arrival = key->arrival,
                                  .bytes = iterator->value().size(),
                                  .arrived_ns = now_ns,
-                                 .batch = std::make_shared<const model::Batch>(*std::move(batch))});
+                                 .batch = std::move(kept),
+                                 .memory_bytes = memory_bytes});
   }
   NoteFault(iterator->status(), {"batches that were not sealed yet"}, out);
 }

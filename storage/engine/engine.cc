@@ -59,7 +59,7 @@ Engine::Engine(const RocksStoreOptions& options)
     : options_(options),
       resources_(options_),
       part_bytes_(std::clamp<uint64_t>(options.max_bytes / 32, 1 << 20, uint64_t{1} << 30)),
-      unsealed_limit_bytes_(options.memory_bytes / 16 * 3),
+      unsealed_limit_bytes_(options.memory_bytes / 4),
       limiter_({.edge_series = options.max_edge_series,
                 .series_per_metric = options.max_series_per_metric}) {}
 
@@ -188,7 +188,8 @@ absl::Status Engine::Append(const std::vector<Store::BatchPtr>& batches) {
     added.push_back({.arrival = arrival,
                      .bytes = raw.size(),
                      .arrived_ns = absl::GetCurrentTimeNanos(),
-                     .batch = batch});
+                     .batch = batch,
+                     .memory_bytes = MemoryBytes(*batch)});
   }
   if (added.empty()) return absl::OkStatus();
   sequences.AddTo(write);
@@ -198,7 +199,7 @@ absl::Status Engine::Append(const std::vector<Store::BatchPtr>& batches) {
 
   ChangeView([&](View& view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(view_mu_) {
     for (const UnsealedBatch& unsealed : added) {
-      unsealed_bytes_ += unsealed.memory_bytes();
+      unsealed_bytes_ += unsealed.memory_bytes;
       unsealed_spans_ += unsealed.batch->spans.size();
       unsealed_rows_ += unsealed.other_rows();
       view.unsealed.push_back(unsealed);

@@ -115,7 +115,7 @@ absl::Status Engine::Load() {
   absl::MutexLock lock(&view_mu_);
   unsealed_bytes_ = unsealed_spans_ = unsealed_rows_ = 0;
   for (const UnsealedBatch& unsealed : directory.view.unsealed) {
-    unsealed_bytes_ += unsealed.memory_bytes();
+    unsealed_bytes_ += unsealed.memory_bytes;
     unsealed_spans_ += unsealed.batch->spans.size();
     unsealed_rows_ += unsealed.other_rows();
   }

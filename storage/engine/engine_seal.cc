@@ -184,7 +184,7 @@ absl::Status Engine::CommitSeal(const std::vector<UnsealedBatch>& batches, Bucke
           std::binary_search(batches.begin(), batches.end(), unsealed,
                              [](const auto& a, const auto& b) { return a.arrival < b.arrival; });
       if (sealed) {
-        unsealed_bytes_ -= unsealed.memory_bytes();
+        unsealed_bytes_ -= unsealed.memory_bytes;
         unsealed_spans_ -= unsealed.batch->spans.size();
         unsealed_rows_ -= unsealed.other_rows();
       }

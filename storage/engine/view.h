@@ -60,13 +60,8 @@ struct UnsealedBatch {
   uint64_t bytes = 0;      // as stored
   int64_t arrived_ns = 0;  // monotonic
   std::shared_ptr<const model::Batch> batch;
+  uint64_t memory_bytes = 0;  // of the batch
 
-  // Until it is sealed, roughly.
-  uint64_t memory_bytes() const {
-    return batch->spans.size() * sizeof(model::Span) +
-           batch->edges.size() * sizeof(model::EdgeStats) +
-           batch->points.size() * sizeof(model::MetricPoint) + 2 * bytes;
-  }
   // All but spans.
   uint64_t other_rows() const {
     return batch->edges.size() + batch->points.size() + batch->processes.size() +

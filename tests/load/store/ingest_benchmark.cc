@@ -153,7 +153,7 @@ void Run(Flags& flags) {
       // Epochs make the same batches new ones.
       decoded->id.boot_epoch += turn * 16;
       decoded->id.agent_id = absl::StrFormat("node-%03d", record.agent);
-      steps.Time("weigh", [&] { return controller::MemoryBytes(*decoded); });
+      steps.Time("weigh", [&] { return model::MemoryBytes(*decoded); });
       auto batch = std::make_shared<const model::Batch>(*std::move(decoded));
       raw_bytes += steps.Time("encode", [&] { return storage::EncodeRawBatch(*batch).size(); });
       if (store != nullptr) {
