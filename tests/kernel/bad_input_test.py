@@ -182,6 +182,15 @@ class BadInputTest(unittest.TestCase):
         self.assert_counts(kindling, 10)
         return kindling
 
+    def stored_in_tables(self, name: str) -> Kindling:
+        """The same, stopped, with nothing in its log."""
+        kindling = self.stored(name)
+        for _ in range(2):  # what was in the log is in a table the second time
+            self.stop_controller(kindling)
+            kindling.start_controller()
+        self.stop_controller(kindling)
+        return kindling
+
     def test_damaged_log_of_the_store(self) -> None:
         """What can still be read is shown, and what cannot is not passed over in silence."""
         kindling = self.stored("k")
@@ -196,11 +205,7 @@ class BadInputTest(unittest.TestCase):
                          rf"what was acknowledged there is gone.*{logs[0].name}: dropping \d+ bytes")
 
     def test_damaged_store(self) -> None:
-        kindling = self.stored("first")
-        for _ in range(2):  # what was in the log is in a table the second time
-            self.stop_controller(kindling)
-            kindling.start_controller()
-        self.stop_controller(kindling)
+        self.stored_in_tables("first")
         whole = self.directory / "first" / "kindling" / "controller"
         for kind in ("CURRENT", "MANIFEST-*"):
             with self.subTest(damaged=kind):
@@ -217,11 +222,7 @@ class BadInputTest(unittest.TestCase):
 
     def test_damaged_tables_of_the_store(self) -> None:
         """It starts, and says what it cannot read and why it takes nothing."""
-        kindling = self.stored("k")
-        for _ in range(2):  # what was in the log is in a table the second time
-            self.stop_controller(kindling)
-            kindling.start_controller()
-        self.stop_controller(kindling)
+        kindling = self.stored_in_tables("k")
         files = list((self.directory / "k").rglob("*.sst"))
         self.assertTrue(files)
         for file in files:
