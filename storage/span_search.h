@@ -56,10 +56,9 @@ struct SpanSearch {
   std::vector<std::string> status_codes;  // any of these; empty: any
   // All of these, name and value.
   std::vector<std::pair<std::string, std::string>> attributes;
-  // Asked about each kind of ends at one time of the search's; the answer is taken for all of its
-  // time, and asked for again only where that is cheaper than to remember it. Null: all. Threads:
-  // the caller's.
-  std::function<bool(const SpanEnds& ends, int64_t time_ns)> ends;
+  // Asked about each kind of ends; the answer holds for all of the search, and is asked for again
+  // only where that is cheaper than to remember it. Null: all. Threads: the caller's.
+  std::function<bool(const SpanEnds& ends)> ends;
   Cancelled cancelled;
 };
 

@@ -30,8 +30,9 @@ struct ScanPlan {
   int64_t step_ns = 0;
   bool spans = false;
   bool edges = false;
-  // Sums of the edges by minute or by hour (`step_ns`) without what was asked, for whole minutes;
-  // rows of kinds `edges` gives for the rest. Given as Batch::edges; not together with `edges`.
+  // Sums of the edges by minute, or by hour if `step_ns` is as long, without what was asked
+  // (FlowsOf). Where the range does not begin or end with a minute, rows as `edges` gives them.
+  // Given as Batch::edges; not together with `edges`.
   bool flows = false;
   bool processes = false;
   bool addresses = false;
@@ -58,8 +59,8 @@ class Store {
   // Makes all `batches` durable with one synced write, each exactly once: a batch whose sequence is
   // not greater than the last durable one of its agent and epoch is skipped. On return every batch
   // is durable and readable. Nothing of the call is stored when it fails. Errors:
-  // RESOURCE_EXHAUSTED disk full, or the store cannot keep up; INVALID_ARGUMENT a name or address
-  // is too long.
+  // RESOURCE_EXHAUSTED disk full, or nothing has been sealed for a while and there is no room for
+  // more; INVALID_ARGUMENT a name or address is too long.
   using BatchPtr = std::shared_ptr<const model::Batch>;
   virtual absl::Status Append(const std::vector<BatchPtr>& batches) = 0;
   absl::Status Append(std::vector<model::Batch> batches) {

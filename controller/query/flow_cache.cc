@@ -7,6 +7,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "controller/query/completeness.h"
+#include "storage/align.h"
 
 namespace kindling::controller {
 namespace {
@@ -26,14 +27,9 @@ constexpr size_t kGroupBytes = 1100;
 constexpr size_t kEdgeBytes = 1100;
 constexpr size_t kNameBytes = 700;
 
-int64_t Down(int64_t time_ns, int64_t step_ns) { return time_ns - time_ns % step_ns; }
-int64_t Up(int64_t time_ns, int64_t step_ns) {
-  return time_ns > INT64_MAX - step_ns ? INT64_MAX : Down(time_ns + step_ns - 1, step_ns);
-}
-
-// Ranges begin at 0 or later.
 Range Widen(const Range& range, int64_t step_ns) {
-  return {Down(range.start_ns, step_ns), std::max(Up(range.end_ns, step_ns), step_ns)};
+  return {storage::AlignDown(range.start_ns, step_ns),
+          std::max(storage::AlignUp(range.end_ns, step_ns), step_ns)};
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ storage::SpanSearch PlanSearch(const QueryContext& context, const model::Filter&
   search.status_codes = std::move(needs.codes);
   search.attributes = std::move(needs.attributes);
   if (needs.asks_ends) {
-    search.ends = [&filter, &flows](const storage::SpanEnds& ends, int64_t) {
+    search.ends = [&filter, &flows](const storage::SpanEnds& ends) {
       return MayMatch(filter, flows, ends);
     };
   }

@@ -135,10 +135,10 @@ HeldEnds::~HeldEnds() {
 
 const SpanEnds& HeldEnds::operator[](size_t i) const { return Pool().Get(numbers_[i]); }
 
-bool EndsAnswers::Wants(const HeldEnds& ends, size_t i, int64_t time_ns) {
+bool EndsAnswers::Wants(const HeldEnds& ends, size_t i) {
   const uint32_t number = ends.number(i);
   if (number >= answers_.size()) answers_.resize(number + 1, kUnknown);
-  if (answers_[number] == kUnknown) answers_[number] = search_.ends(ends[i], time_ns) ? kYes : kNo;
+  if (answers_[number] == kUnknown) answers_[number] = search_.ends(ends[i]) ? kYes : kNo;
   return answers_[number] == kYes;
 }
 

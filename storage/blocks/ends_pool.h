@@ -44,7 +44,7 @@ class EndsAnswers {
   explicit EndsAnswers(const SpanSearch& search) : search_(search) {}
 
   bool asks() const { return search_.ends != nullptr; }
-  bool Wants(const HeldEnds& ends, size_t i, int64_t time_ns);
+  bool Wants(const HeldEnds& ends, size_t i);
 
  private:
   enum Answer : uint8_t { kUnknown, kNo, kYes };

@@ -42,7 +42,7 @@ struct SpanBlock::Parts {
   explicit Parts(FrameReader frame) : tables(std::move(frame)) {}
 
   // Whether `search` wants spans between ends number `number`; asked once each.
-  bool WantsEnds(const SpanSearch& search, uint32_t number, int64_t time_ns);
+  bool WantsEnds(const SpanSearch& search, uint32_t number);
   // By row, whether it meets all of `search` and its rank is at least `lowest_rank`. Empty:
   // damaged.
   std::vector<bool> Wanted(SpanColumns& columns, const SpanSearch& search, int64_t lowest_rank);
@@ -108,10 +108,10 @@ int64_t HighestRank(const SpanTables::Unit& unit, const SpanSearch& search) {
 
 }  // namespace
 
-bool SpanBlock::Parts::WantsEnds(const SpanSearch& search, uint32_t number, int64_t time_ns) {
+bool SpanBlock::Parts::WantsEnds(const SpanSearch& search, uint32_t number) {
   std::optional<bool>& wants = wants_ends[number];
   if (!wants.has_value()) {
-    wants = search.ends(tables.ends().MakeEnds(number, tables.texts()), time_ns);
+    wants = search.ends(tables.ends().MakeEnds(number, tables.texts()));
   }
   return *wants;
 }
@@ -162,14 +162,11 @@ std::vector<bool> SpanBlock::Parts::Wanted(SpanColumns& columns, const SpanSearc
   }
   if (is_done()) return result();
   if (search.ends != nullptr) {
-    const std::vector<int64_t>& starts = columns.StartTimes();
     for (const SpanColumns::Run& run : columns.runs()) {
       const auto end = wanted.begin() + run.end_row;
       const auto row = std::find(wanted.begin() + run.first_row, end, true);
       if (row == end) continue;
-      if (!WantsEnds(search, run.ends, starts[static_cast<size_t>(row - wanted.begin())])) {
-        std::fill(row, end, false);
-      }
+      if (!WantsEnds(search, run.ends)) std::fill(row, end, false);
     }
     if (is_done()) return result();
   }

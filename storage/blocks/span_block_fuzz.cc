@@ -25,7 +25,7 @@ void CheckBody(std::string_view bytes) {
   const SpanSearch search = {.max_duration_ns = 1'000'000,
                              .endpoints = {"a"},
                              .attributes = {{"a", "1"}},
-                             .ends = [](const SpanEnds&, int64_t) { return true; }};
+                             .ends = [](const SpanEnds&) { return true; }};
   (void)block->Search(search, 0, [](const model::Span&) { return int64_t{0}; });
   (void)block->FindSpans({1, 2});
   (void)block->FindTraces({{1, 2}});
@@ -47,7 +47,7 @@ void CheckAll(std::string_view bytes) {
   const auto summary = SpanSummary::Parse(bytes);
   if (summary.ok()) {
     const SpanSearch search = {.order = SpanSearch::Order::kSlowest,
-                               .ends = [](const SpanEnds&, int64_t) { return true; }};
+                               .ends = [](const SpanEnds&) { return true; }};
     EndsAnswers answers(search);
     (void)summary->MayMatch(search, answers);
     (void)summary->HighestRank(search, answers);

@@ -86,8 +86,7 @@ bool Meets(const Span& span, const SpanSearch& search) {
                                                  .protocol = span.protocol,
                                                  .transport = span.transport,
                                                  .client = span.client,
-                                                 .server = span.server},
-                                                span.start_ns));
+                                                 .server = span.server}));
 }
 
 bool MayMatch(const SpanSummary& summary, const SpanSearch& search) {
@@ -216,7 +215,7 @@ TEST_P(SpanBlockUnitsTest, SearchesGiveWhatAScanWouldGive) {
       search.attributes = {like.attributes[random.Below(like.attributes.size())]};
     }
     if (random.Below(4) == 0) {
-      search.ends = [&](const SpanEnds& ends, int64_t) {
+      search.ends = [&](const SpanEnds& ends) {
         return ends.client.workload == like.client.workload;
       };
     }
@@ -337,7 +336,7 @@ TEST(SpanBlockTest, SummaryRulesOut) {
   EXPECT_FALSE(MayMatch(summary, {.endpoints = {"POST /"}}));
   EXPECT_TRUE(MayMatch(summary, {.endpoints = {"POST /", "GET /"}}));
   const auto is = [](std::string workload) {
-    return [workload](const SpanEnds& ends, int64_t) { return ends.client.workload == workload; };
+    return [workload](const SpanEnds& ends) { return ends.client.workload == workload; };
   };
   EXPECT_TRUE(MayMatch(summary, {.ends = is("a")}));
   EXPECT_FALSE(MayMatch(summary, {.ends = is("c")}));

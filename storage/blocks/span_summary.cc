@@ -106,7 +106,7 @@ struct SpanSummary::Parts {
     if (search.only_errors && !e.has_errors) return false;
     if (MaxDuration(e) < search.min_duration_ns) return false;
     const int64_t start = MaxStart(e);
-    return start >= search.start_ns && (!answers.asks() || answers.Wants(ends, i, start));
+    return start >= search.start_ns && (!answers.asks() || answers.Wants(ends, i));
   }
 };
 

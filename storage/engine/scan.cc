@@ -35,13 +35,6 @@ int64_t TimeOf(const model::EdgeStats& row) { return row.window_start_ns; }
 int64_t TimeOf(const model::ProcessEvent& row) { return row.time_ns; }
 int64_t TimeOf(const model::Loss& row) { return row.time_ns; }
 
-// The first start of a window at or after `time_ns`.
-int64_t AlignUp(int64_t time_ns, int64_t length_ns) {
-  const int64_t down = AlignDown(time_ns, length_ns);
-  if (down == time_ns) return time_ns;
-  return down > INT64_MAX - length_ns ? INT64_MAX : down + length_ns;
-}
-
 // Visits the blocks of one class and space in a stretch of time.
 class BlockScan {
  public:

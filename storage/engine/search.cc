@@ -133,8 +133,7 @@ bool Meets(const model::Span& span, const SpanSearch& search) {
     }
   }
   return search.ends == nullptr ||
-         search.ends({span.side, span.protocol, span.transport, span.client, span.server},
-                     span.start_ns);
+         search.ends({span.side, span.protocol, span.transport, span.client, span.server});
 }
 
 absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,

@@ -189,8 +189,7 @@ void Run(Flags& flags) {
       *seconds += SecondsSince(begin);
     };
     search({.min_duration_ns = int64_t{3600} * 1'000'000'000}, &duration_s);
-    search({.ends = [](const storage::SpanEnds& e, int64_t) { return e.server.port == 1; }},
-           &service_s);
+    search({.ends = [](const storage::SpanEnds& e) { return e.server.port == 1; }}, &service_s);
     search({.attributes = {{"enduser.id", "nobody"}}}, &attribute_s);
     search({}, &one_row_s);
     start = Clock::now();

@@ -154,7 +154,7 @@ void Ask(Questions& questions) {
   using Order = storage::SpanSearch::Order;
   const auto by_service = [&](const model::Span& like) {
     storage::SpanSearch search = questions.Search();
-    search.ends = [&like](const storage::SpanEnds& ends, int64_t) {
+    search.ends = [&like](const storage::SpanEnds& ends) {
       return ends.server.workload == like.server.workload;
     };
     return search;

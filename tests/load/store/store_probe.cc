@@ -131,9 +131,7 @@ size_t Ask(storage::Store& store, const std::vector<std::string>& fields, int64_
   storage::SpanSearch search{
       .tenant = kTenant, .cluster = kCluster, .start_ns = end_ns - kWindowNs};
   if (kind == "service") {
-    search.ends = [&](const storage::SpanEnds& ends, int64_t) {
-      return ends.server.workload == fields[2];
-    };
+    search.ends = [&](const storage::SpanEnds& ends) { return ends.server.workload == fields[2]; };
   } else if (kind == "duration") {
     search.min_duration_ns = std::atoll(fields.at(2).c_str()) + 1;
   } else {
