@@ -52,10 +52,12 @@ void CheckAll(std::string_view bytes) {
     (void)summary->MayMatch(search, answers);
     (void)summary->HighestRank(search, answers);
     (void)summary->WantedEnds(search, answers);
+    (void)summary->units().OfTrace({1, 2});
+    (void)summary->units().Between(0, 1);
   }
   (void)SpanFilterMayMatch(bytes, {.attributes = {{"a", "1"}}});
-  (void)SpanFilterTraceUnits(bytes, {1, 2});
-  (void)SpanFilterChildUnits(bytes, {1, 2});
+  (void)SpanFilterTraceUnits(bytes, {1, 2}, SpanUnits::All());
+  (void)SpanFilterChildUnits(bytes, {1, 2}, SpanUnits::All());
 }
 
 // The bytes as sections: number, size, bytes, and so on.

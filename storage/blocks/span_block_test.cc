@@ -285,22 +285,24 @@ TEST_P(SpanBlockUnitsTest, FindsByIds) {
     EXPECT_TRUE(Sorted(opened->FindSpans({wanted.id}).value()) ==
                 having([&](const Span& span) { return span.id == wanted.id; }));
     if (wanted.trace_id != model::TraceId{}) {
-      EXPECT_TRUE(summary->MayHoldTrace(wanted.trace_id));
-      EXPECT_FALSE(SpanFilterTraceUnits(block.filter, wanted.trace_id).empty());
+      EXPECT_FALSE(summary->units().OfTrace(wanted.trace_id).empty());
     }
-    const SpanUnits of_trace = wanted.trace_id == model::TraceId{}
-                                   ? SpanUnits::All()
-                                   : SpanFilterTraceUnits(block.filter, wanted.trace_id);
+    const SpanUnits of_trace =
+        wanted.trace_id == model::TraceId{}
+            ? SpanUnits::All()
+            : SpanFilterTraceUnits(block.filter, wanted.trace_id,
+                                   summary->units().OfTrace(wanted.trace_id));
     EXPECT_TRUE(Sorted(opened->FindTraces({wanted.trace_id}, of_trace).value()) ==
                 having([&](const Span& span) { return span.trace_id == wanted.trace_id; }));
     for (const model::SpanId parent : {wanted.id, wanted.parent_id}) {
       if (parent == 0) continue;
-      EXPECT_TRUE(Sorted(opened
-                             ->FindChildren({parent}, INT64_MIN, INT64_MAX,
-                                            SpanFilterChildUnits(block.filter, {parent}))
-                             .value()) == having([&](const Span& span) {
-                    return span.parent_id == parent && span.start_ns != INT64_MAX;
-                  }));
+      EXPECT_TRUE(
+          Sorted(opened
+                     ->FindChildren({parent}, INT64_MIN, INT64_MAX,
+                                    SpanFilterChildUnits(block.filter, {parent}, SpanUnits::All()))
+                     .value()) == having([&](const Span& span) {
+            return span.parent_id == parent && span.start_ns != INT64_MAX;
+          }));
     }
     EXPECT_TRUE(
         Sorted(opened->FindAliases({wanted.alias_trace_id}).value()) ==
@@ -346,8 +348,10 @@ TEST(SpanBlockTest, SummaryRulesOut) {
   EXPECT_EQ(HighestRank(summary, {}), 1019);
   EXPECT_FALSE(summary.MayHoldSpan(499));
   EXPECT_FALSE(summary.MayHoldSpan(520));
-  EXPECT_FALSE(summary.MayHoldTrace({501, 1}));
-  EXPECT_TRUE(SpanFilterTraceUnits(block.filter, {500, 2}).empty());
+  EXPECT_TRUE(summary.units().OfTrace({501, 1}).empty());
+  EXPECT_FALSE(summary.units().OfTrace({500, 2}).empty());
+  EXPECT_TRUE(SpanFilterTraceUnits(block.filter, {500, 2}, SpanUnits::All()).empty());
+  EXPECT_TRUE(SpanFilterTraceUnits(block.filter, {500, 1}, SpanUnits::None()).empty());
   EXPECT_FALSE(SpanFilterMayMatch(block.filter, {.attributes = {{"k", "w"}}}));
   EXPECT_TRUE(SpanFilterMayMatch(block.filter, {.attributes = {{"k", "v"}}}));
   EXPECT_TRUE(SpanFilterMayMatch("no filter", {.attributes = {{"k", "w"}}}));

@@ -56,13 +56,16 @@ bool MayHold(const FrameReader& frame, uint32_t section, const std::vector<uint6
                                     [&](uint64_t hash) { return Bloom::MayHold(*bytes, hash); });
 }
 
-// The units whose section, numbered from `first` on, may hold one of the hashes.
-SpanUnits UnitsWith(std::string_view filter, Section first, const std::vector<uint64_t>& hashes) {
+// Those of the units whose section, numbered from `first` on, may hold one of the hashes.
+SpanUnits UnitsWith(std::string_view filter, Section first, const std::vector<uint64_t>& hashes,
+                    SpanUnits among) {
   const std::optional<FrameReader> frame = OpenFilter(filter);
-  if (!frame.has_value()) return SpanUnits::All();
+  if (!frame.has_value()) return among;
   SpanUnits units = SpanUnits::None();
   for (uint32_t unit = 0; unit < kMaxSpanUnits; ++unit) {
-    if (frame->Has(first + unit) && MayHold(*frame, first + unit, hashes)) units.Add(unit);
+    if (among.Has(unit) && frame->Has(first + unit) && MayHold(*frame, first + unit, hashes)) {
+      units.Add(unit);
+    }
   }
   return units;
 }
@@ -115,15 +118,16 @@ bool SpanFilterMayMatch(std::string_view filter, const SpanSearch& search) {
          });
 }
 
-SpanUnits SpanFilterTraceUnits(std::string_view filter, const model::TraceId& id) {
-  return UnitsWith(filter, kTraces, {TraceHash(id)});
+SpanUnits SpanFilterTraceUnits(std::string_view filter, const model::TraceId& id, SpanUnits among) {
+  return UnitsWith(filter, kTraces, {TraceHash(id)}, among);
 }
 
-SpanUnits SpanFilterChildUnits(std::string_view filter, const std::vector<model::SpanId>& parents) {
-  if (parents.size() > kMaxParents) return SpanUnits::All();
+SpanUnits SpanFilterChildUnits(std::string_view filter, const std::vector<model::SpanId>& parents,
+                               SpanUnits among) {
+  if (parents.size() > kMaxParents) return among;
   std::vector<uint64_t> hashes;
   for (const model::SpanId parent : parents) hashes.push_back(StableMix(parent));
-  return UnitsWith(filter, kParents, hashes);
+  return UnitsWith(filter, kParents, hashes, among);
 }
 
 }  // namespace kindling::storage

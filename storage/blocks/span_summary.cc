@@ -30,6 +30,7 @@ enum Column : uint32_t {
   kEndsDuration = 18,  // greatest, as a Steep number, from the block's least
   kEndsStart = 19,     // least distance from the block's greatest, as a Steep number
   kEndpoints = 20,     // its first section: a Bloom filter of the endpoints
+  kUnits = 21,         // the ranges of units and on
 };
 
 // More ends than these are left out: a block with so many says little about any of them.
@@ -85,8 +86,7 @@ struct SpanSummary::Parts {
   int64_t max_duration_ns = 0;
   uint64_t least_id = 0;
   uint64_t greatest_id = 0;
-  uint64_t least_trace = 1;  // upper halves; least above greatest: no row has a trace
-  uint64_t greatest_trace = 0;
+  SpanUnitRanges units;
   bool knows_ends = false;
   HeldEnds ends;
   std::vector<Ends> of_ends;
@@ -117,7 +117,6 @@ std::string EncodeSpanSummary(const SpanRows& rows,
   uint64_t errors = 0;
   uint64_t slow = 0;
   std::array<uint64_t, 2> ids = {UINT64_MAX, 0};
-  std::array<uint64_t, 2> traces = {UINT64_MAX, 0};
   struct OfEnds {
     uint64_t rows = 0;
     uint64_t errors = 0;
@@ -132,9 +131,6 @@ std::string EncodeSpanSummary(const SpanRows& rows,
     errors += model::IsError(span.outcome);
     slow += span.slow;
     ids = {std::min(ids[0], span.id), std::max(ids[1], span.id)};
-    if (span.trace_id != model::TraceId{}) {
-      traces = {std::min(traces[0], span.trace_id.high), std::max(traces[1], span.trace_id.high)};
-    }
     OfEnds& e = of_ends[rows.ends_of_row[rows.row_of_span[i]]];
     ++e.rows;
     e.errors += model::IsError(span.outcome);
@@ -175,13 +171,14 @@ std::string EncodeSpanSummary(const SpanRows& rows,
   }
   frame.Add(SectionOf(kEndpoints), Bloom::Make(endpoint_hashes, kBitsPerEndpoint),
             Packing::kStored);
+  SpanUnitRanges::Encode(rows, frame, kUnits);
   std::string meta;
   for (const uint64_t field :
        {static_cast<uint64_t>(rows.spans.size()), errors, slow, ZigZag(start.least),
         Minus(start.greatest, start.least), ZigZag(duration.least),
-        Minus(duration.greatest, duration.least), ids[0], ids[1] - ids[0], traces[0],
-        traces[1] - traces[0], uint64_t{knows_ends}, uint64_t{knows_ends ? rows.ends.size() : 0},
-        uint64_t{parties}}) {
+        Minus(duration.greatest, duration.least), ids[0], ids[1] - ids[0],
+        uint64_t{rows.units.size()}, uint64_t{knows_ends},
+        uint64_t{knows_ends ? rows.ends.size() : 0}, uint64_t{parties}}) {
     PutVarint(meta, field);
   }
   frame.Add(SectionOf(kMeta), meta, Packing::kStored);
@@ -210,14 +207,13 @@ absl::StatusOr<SpanSummary> SpanSummary::Parse(std::string_view bytes) {
       static_cast<int64_t>(static_cast<uint64_t>(parts->min_duration_ns) + ReadVarint(reader));
   parts->least_id = ReadVarint(reader);
   parts->greatest_id = parts->least_id + ReadVarint(reader);
-  parts->least_trace = ReadVarint(reader);
-  parts->greatest_trace = parts->least_trace + ReadVarint(reader);
+  const uint64_t unit_count = ReadVarint(reader);
   const uint64_t knows_ends = ReadVarint(reader);
   const uint64_t ends_count = ReadVarint(reader);
   const uint64_t party_count = ReadVarint(reader);
   if (!reader.ok() || parts->rows == 0 || parts->rows > kMaxRows || knows_ends > 1 ||
-      ends_count > kMaxEnds || party_count > 2 * kMaxEnds || parts->last_ns < parts->first_ns ||
-      parts->max_duration_ns < parts->min_duration_ns) {
+      unit_count > kMaxSpanUnits || ends_count > kMaxEnds || party_count > 2 * kMaxEnds ||
+      parts->last_ns < parts->first_ns || parts->max_duration_ns < parts->min_duration_ns) {
     return damaged;
   }
   parts->knows_ends = knows_ends == 1;
@@ -238,7 +234,8 @@ absl::StatusOr<SpanSummary> SpanSummary::Parse(std::string_view bytes) {
   std::vector<uint64_t> errors;
   std::vector<uint64_t> durations;
   std::vector<uint64_t> starts;
-  if (!table.Read(frame, kEnds, party_count, ends_count, texts) ||
+  if (!parts->units.Read(frame, kUnits, unit_count) ||
+      !table.Read(frame, kEnds, party_count, ends_count, texts) ||
       !DecodeNumberColumn(frame, kEndsRows, ends_count, counts) ||
       !DecodeNumberColumn(frame, kEndsErrors, ends_count, errors) ||
       !DecodeNumberColumn(frame, kEndsDuration, ends_count, durations) ||
@@ -319,15 +316,13 @@ bool SpanSummary::MayHoldSpan(model::SpanId id) const {
   return parts_->least_id <= id && id <= parts_->greatest_id;
 }
 
-bool SpanSummary::MayHoldTrace(const model::TraceId& id) const {
-  return parts_->least_trace <= id.high && id.high <= parts_->greatest_trace;
-}
+const SpanUnitRanges& SpanSummary::units() const { return parts_->units; }
 
 uint64_t SpanSummary::rows() const { return parts_->rows; }
 
 size_t SpanSummary::memory_bytes() const {
   return sizeof(Parts) + parts_->of_ends.capacity() * (sizeof(Parts::Ends) + sizeof(uint32_t)) +
-         parts_->endpoints.capacity();
+         parts_->endpoints.capacity() + parts_->units.memory_bytes();
 }
 
 }  // namespace kindling::storage

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "model/records.h"
 #include "storage/blocks/ends_pool.h"
+#include "storage/blocks/span_units.h"
 #include "storage/span_search.h"
 
 namespace kindling::storage {
@@ -31,9 +32,9 @@ class SpanSummary {
   int64_t HighestRank(const SpanSearch& search, EndsAnswers& answers) const;
   // By the block's number of ends, whether their rows may be wanted; empty when it is not known.
   std::vector<bool> WantedEnds(const SpanSearch& search, EndsAnswers& answers) const;
-  // False when the block cannot hold a span or a trace with this id.
+  // False when the block cannot hold a span with this id.
   bool MayHoldSpan(model::SpanId id) const;
-  bool MayHoldTrace(const model::TraceId& id) const;
+  const SpanUnitRanges& units() const;
 
   uint64_t rows() const;
   // Of its own; what it shares with other summaries is not in it.

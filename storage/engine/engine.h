@@ -40,7 +40,7 @@ class Engine {
  public:
   // Of the key space and the values as a whole. 1 and 2 were before the first release, and are not
   // read.
-  static constexpr int kFormat = 3;
+  static constexpr int kFormat = 4;
 
   explicit Engine(const RocksStoreOptions& options);
   ~Engine();

@@ -67,28 +67,33 @@ struct Parts {
 Parts PartsOf(rocksdb::DB& db, const View& view, const Bucket& bucket, const Block& block,
               const Store::SpanIds& ids) {
   Parts parts;
-  std::vector<model::TraceId> traces;
   const auto may_hold_span = [&](model::SpanId id) {
     return !block.spans || block.spans->MayHoldSpan(id);
   };
   parts.by_span = std::any_of(ids.spans.begin(), ids.spans.end(), may_hold_span);
-  std::copy_if(
-      ids.traces.begin(), ids.traces.end(), std::back_inserter(traces),
-      [&](const model::TraceId& id) { return !block.spans || block.spans->MayHoldTrace(id); });
-  const bool asks_parents = !ids.parents.empty() && block.last_ns >= ids.children_start_ns &&
-                            block.first_ns < ids.children_end_ns;
-  if (traces.empty() && !asks_parents) return parts;
+  // What the summary leaves, and then the filter.
+  std::vector<std::pair<model::TraceId, SpanUnits>> traces;
+  for (const model::TraceId& id : ids.traces) {
+    const SpanUnits units = block.spans ? block.spans->units().OfTrace(id) : SpanUnits::All();
+    if (!units.empty()) traces.emplace_back(id, units);
+    parts.by_trace.Add(units);
+  }
+  if (!ids.parents.empty() && block.last_ns >= ids.children_start_ns &&
+      block.first_ns < ids.children_end_ns) {
+    parts.by_parent = block.spans
+                          ? block.spans->units().Between(ids.children_start_ns, ids.children_end_ns)
+                          : SpanUnits::All();
+  }
+  if (!block.has_filter || (traces.empty() && parts.by_parent.empty())) return parts;
   rocksdb::PinnableSlice filter;
-  if (!block.has_filter || !ReadPart(db, view, bucket, block, BlockPart::kFilter, &filter).ok()) {
-    if (!traces.empty()) parts.by_trace = SpanUnits::All();
-    if (asks_parents) parts.by_parent = SpanUnits::All();
-    return parts;
+  if (!ReadPart(db, view, bucket, block, BlockPart::kFilter, &filter).ok()) return parts;
+  parts.by_trace = SpanUnits::None();
+  for (const auto& [id, units] : traces) {
+    parts.by_trace.Add(SpanFilterTraceUnits(filter.ToStringView(), id, units));
   }
-  for (const model::TraceId& id : traces) {
-    parts.by_trace.Add(SpanFilterTraceUnits(filter.ToStringView(), id));
+  if (!parts.by_parent.empty()) {
+    parts.by_parent = SpanFilterChildUnits(filter.ToStringView(), ids.parents, parts.by_parent);
   }
-  if (!asks_parents) return parts;
-  parts.by_parent = SpanFilterChildUnits(filter.ToStringView(), ids.parents);
   return parts;
 }
 

@@ -128,10 +128,13 @@ class Verifier {
         if (!opened.ok()) return opened.status();
         const absl::StatusOr<std::vector<model::Span>> rows = opened->Decode();
         if (!rows.ok()) return rows.status();
+        const auto units_of = [&](const model::TraceId& id) {
+          return block.spans ? block.spans->units().OfTrace(id) : SpanUnits::All();
+        };
         CheckFilter(bucket, block, FrameClass::kSpanFilter, [&](std::string_view filter) {
           return std::all_of(rows->begin(), rows->end(), [&](const model::Span& span) {
             return span.trace_id == model::TraceId{} ||
-                   !SpanFilterTraceUnits(filter, span.trace_id).empty();
+                   !SpanFilterTraceUnits(filter, span.trace_id, units_of(span.trace_id)).empty();
           });
         });
         return rows->size();

@@ -1,0 +1,143 @@
+#include "storage/blocks/span_units.h"
+
+#include <algorithm>
+#include <span>
+
+#include "storage/blocks/number_column.h"
+#include "storage/blocks/span_layout.h"
+#include "storage/blocks/span_rows.h"
+#include "storage/varint.h"
+
+namespace kindling::storage {
+namespace {
+
+// Columns of the ranges, from the first on, by unit but for the last. On disk: never renumber.
+enum Column : uint32_t {
+  kFirst = 0,       // least start, from that of the unit before
+  kLast = 1,        // greatest start less the least
+  kLeastTrace = 2,  // least trace (upper half), from that of the unit before
+  kTraceRange = 3,  // greatest trace less the least, the far ones aside
+  kFarTraces = 4,   // how many traces are far
+  kFarTrace = 5,  // of each of these, unit by unit and ascending, from the least trace of its unit
+};
+
+// The oldest and newest requests that are still going on beside so many others.
+constexpr size_t kMaxFar = 16;
+
+// Upper halves of a unit's traces: a range of most, and those outside it.
+struct TraceRange {
+  uint64_t least = 1;
+  uint64_t greatest = 0;
+  std::vector<uint64_t> far;
+};
+
+// `traces` are sorted, each once. Leaves out what makes the range shortest.
+TraceRange RangeOf(const std::vector<uint64_t>& traces) {
+  TraceRange range;
+  if (traces.empty()) return range;
+  const size_t kept = traces.size() > 2 * kMaxFar ? traces.size() - kMaxFar : traces.size();
+  size_t first = 0;
+  for (size_t i = 1; i + kept <= traces.size(); ++i) {
+    if (traces[i + kept - 1] - traces[i] < traces[first + kept - 1] - traces[first]) first = i;
+  }
+  range.least = traces[first];
+  range.greatest = traces[first + kept - 1];
+  const auto begin = traces.begin() + static_cast<ptrdiff_t>(first);
+  range.far.assign(traces.begin(), begin);
+  range.far.insert(range.far.end(), begin + static_cast<ptrdiff_t>(kept), traces.end());
+  return range;
+}
+
+uint64_t Step(uint64_t value, uint64_t& last) {
+  const uint64_t step = ZigZag(static_cast<int64_t>(value - last));
+  last = value;
+  return step;
+}
+
+}  // namespace
+
+void SpanUnitRanges::Encode(const SpanRows& rows, FrameWriter& frame, uint32_t first_column) {
+  std::vector<uint64_t> columns[kColumns];
+  uint64_t last_start = 0;
+  uint64_t last_trace = 0;
+  std::vector<uint64_t> traces;
+  for (const SpanRows::Unit& unit : rows.units) {
+    int64_t first_ns = INT64_MAX;
+    int64_t last_ns = INT64_MIN;
+    traces.clear();
+    for (const uint32_t i : std::span(rows.span_of_row).subspan(unit.first_row, unit.rows)) {
+      const model::Span& span = *rows.spans[i];
+      first_ns = std::min(first_ns, span.start_ns);
+      last_ns = std::max(last_ns, span.start_ns);
+      if (span.trace_id != model::TraceId{}) traces.push_back(span.trace_id.high);
+    }
+    std::sort(traces.begin(), traces.end());
+    traces.erase(std::unique(traces.begin(), traces.end()), traces.end());
+    const TraceRange range = RangeOf(traces);
+    columns[kFirst].push_back(Step(static_cast<uint64_t>(first_ns), last_start));
+    columns[kLast].push_back(static_cast<uint64_t>(last_ns) - static_cast<uint64_t>(first_ns));
+    columns[kLeastTrace].push_back(Step(range.least, last_trace));
+    columns[kTraceRange].push_back(range.greatest - range.least);
+    columns[kFarTraces].push_back(range.far.size());
+    for (const uint64_t far : range.far) {
+      columns[kFarTrace].push_back(ZigZag(static_cast<int64_t>(far - range.least)));
+    }
+  }
+  for (uint32_t i = 0; i < kColumns; ++i) EncodeNumberColumn(frame, first_column + i, columns[i]);
+}
+
+bool SpanUnitRanges::Read(const FrameReader& frame, uint32_t first_column, size_t units) {
+  std::vector<uint64_t> columns[kColumns];
+  size_t far_count = 0;
+  for (uint32_t i = 0; i < kColumns; ++i) {
+    const size_t count = i == kFarTrace ? far_count : units;
+    if (!DecodeNumberColumn(frame, first_column + i, count, columns[i])) return false;
+    if (i != kFarTraces) continue;
+    for (const uint64_t far : columns[i]) {
+      if (far > kMaxFar) return false;
+      far_count += far;
+    }
+  }
+  uint64_t start = 0;
+  uint64_t trace = 0;
+  for (size_t i = 0; i < units; ++i) {
+    start += static_cast<uint64_t>(UnZigZag(columns[kFirst][i]));
+    trace += static_cast<uint64_t>(UnZigZag(columns[kLeastTrace][i]));
+    for (uint64_t far = 0; far < columns[kFarTraces][i]; ++far) {
+      const uint64_t step = columns[kFarTrace][far_traces_.size()];
+      far_traces_.push_back(trace + static_cast<uint64_t>(UnZigZag(step)));
+    }
+    units_.push_back({.first_ns = static_cast<int64_t>(start),
+                      .last_ns = static_cast<int64_t>(start + columns[kLast][i]),
+                      .least_trace = trace,
+                      .greatest_trace = trace + columns[kTraceRange][i],
+                      .far_end = static_cast<uint32_t>(far_traces_.size())});
+  }
+  return true;
+}
+
+SpanUnits SpanUnitRanges::OfTrace(const model::TraceId& id) const {
+  SpanUnits found = SpanUnits::None();
+  size_t far = 0;
+  for (size_t i = 0; i < units_.size(); ++i) {
+    const Unit& unit = units_[i];
+    const auto first = far_traces_.begin() + static_cast<ptrdiff_t>(far);
+    const auto end = far_traces_.begin() + unit.far_end;
+    if ((unit.least_trace <= id.high && id.high <= unit.greatest_trace) ||
+        std::find(first, end, id.high) != end) {
+      found.Add(i);
+    }
+    far = unit.far_end;
+  }
+  return found;
+}
+
+SpanUnits SpanUnitRanges::Between(int64_t start_ns, int64_t end_ns) const {
+  SpanUnits found = SpanUnits::None();
+  for (size_t i = 0; i < units_.size(); ++i) {
+    if (units_[i].last_ns >= start_ns && units_[i].first_ns < end_ns) found.Add(i);
+  }
+  return found;
+}
+
+}  // namespace kindling::storage

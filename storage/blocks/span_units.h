@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "model/records.h"
+#include "storage/blocks/frame.h"
+
+// Which units of a block of spans may hold what is asked for.
+namespace kindling::storage {
+
+struct SpanRows;
+
+// A set of units.
+class SpanUnits {
+ public:
+  static SpanUnits All() { return SpanUnits(UINT64_MAX); }
+  static SpanUnits None() { return SpanUnits(0); }
+
+  void Add(size_t unit) { bits_ |= uint64_t{1} << unit; }
+  void Add(SpanUnits others) { bits_ |= others.bits_; }
+  // REQUIRES: unit < 64.
+  bool Has(size_t unit) const { return (bits_ >> unit & 1) != 0; }
+  bool empty() const { return bits_ == 0; }
+
+ private:
+  explicit SpanUnits(uint64_t bits) : bits_(bits) {}
+  uint64_t bits_;
+};
+
+// When the rows of each unit began and which traces they belong to. An id of a trace begins with
+// its time, so that nearly all traces of a unit lie close together; those far off are told one by
+// one. This leaves few units whose filters have to be asked, which are right nearly always and not
+// always.
+class SpanUnitRanges {
+ public:
+  // Column numbers that the ranges take, from the first on.
+  static constexpr uint32_t kColumns = 6;
+
+  static void Encode(const SpanRows& rows, FrameWriter& frame, uint32_t first_column);
+  // False: damaged. REQUIRES: units <= kMaxSpanUnits.
+  [[nodiscard]] bool Read(const FrameReader& frame, uint32_t first_column, size_t units);
+
+  // Units that may hold rows of the trace.
+  SpanUnits OfTrace(const model::TraceId& id) const;
+  // Units that may hold rows which began in start_ns <= time < end_ns.
+  SpanUnits Between(int64_t start_ns, int64_t end_ns) const;
+
+  size_t memory_bytes() const {
+    return units_.capacity() * sizeof(Unit) + far_traces_.capacity() * sizeof(uint64_t);
+  }
+
+ private:
+  struct Unit {
+    int64_t first_ns = 0;
+    int64_t last_ns = 0;
+    uint64_t least_trace = 0;  // upper halves; least above greatest: none
+    uint64_t greatest_trace = 0;
+    uint32_t far_end = 0;  // of its far traces; those of the unit before end where its begin
+  };
+  std::vector<Unit> units_;
+  std::vector<uint64_t> far_traces_;
+};
+
+}  // namespace kindling::storage
