@@ -24,6 +24,7 @@ _LIBRARIES = {
     "protobuf": ["protobuf"],
     "re2": ["re2"],
     "rocksdb": ["rocksdb"],
+    "xxhash": ["libxxhash"],
     "yaml_cpp": ["yaml-cpp"],
     "zlib": ["zlib"],
     "zstd": ["libzstd"],

@@ -1,6 +1,5 @@
 #include "storage/blocks/frame.h"
 
-#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -10,23 +9,19 @@
 #include "absl/strings/str_format.h"
 #include "base/byte_reader.h"
 #include "base/status_macros.h"
+#include "storage/checksum.h"
 #include "storage/varint.h"
 
 namespace kindling::storage {
 namespace {
 
 constexpr std::string_view kMagic = "KB";
-constexpr size_t kPreambleBytes = 8;  // magic, version, class, CRC of the directory
+constexpr size_t kPreambleBytes = 8;  // magic, version, class, checksum of the directory
 constexpr int kFastLevel = 1;
 constexpr int kDenseLevel = 3;
 
 // On disk: never renumber.
 enum Codec : uint8_t { kStored = 0, kZstd = 1, kZstdDictionary = 2 };
-
-uint32_t Crc(std::string_view bytes) {
-  return static_cast<uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
 
 void PutU32(std::string& out, uint32_t value) {
   for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(value >> shift));
@@ -91,14 +86,14 @@ std::string FrameWriter::Finish() const {
     PutVarint(directory, section->raw_size);
     if (section->codec != kStored) PutVarint(directory, section->stored.size());
     if (section->codec == kZstdDictionary) PutVarint(directory, section->dictionary);
-    PutU32(directory, Crc(section->stored));
+    PutU32(directory, Checksum(section->stored));
   }
   std::string out;
   out.reserve(bytes);
   out += kMagic;
   out.push_back(static_cast<char>(version_));
   out.push_back(static_cast<char>(class_));
-  PutU32(out, Crc(directory));
+  PutU32(out, Checksum(directory));
   out += directory;
   for (const Section* section : sections) out += section->stored;
   return out;
@@ -128,7 +123,7 @@ absl::Status FrameReader::ParseDirectory(std::string_view bytes) {
   const absl::Status damaged = absl::DataLossError("directory of a block is damaged");
   base::ByteReader reader(base::AsBytes(bytes));
   reader.Skip(4);
-  const uint32_t crc = reader.U32Le();
+  const uint32_t checksum = reader.U32Le();
   const uint64_t count = ReadVarint(reader);
   // Seven bytes each at least.
   if (!reader.ok() || count > kMaxFrameSections || count > reader.remaining() / 7) return damaged;
@@ -144,7 +139,7 @@ absl::Status FrameReader::ParseDirectory(std::string_view bytes) {
     section.raw_size = ReadVarint(reader);
     sizes[i] = section.codec == kStored ? section.raw_size : ReadVarint(reader);
     const uint64_t dictionary = section.codec == kZstdDictionary ? ReadVarint(reader) : 0;
-    section.crc = reader.U32Le();
+    section.checksum = reader.U32Le();
     if (!reader.ok() || section.codec > kZstdDictionary || step > UINT32_MAX ||
         (i > 0 && step == 0) || dictionary > UINT32_MAX || section.raw_size > kMaxSectionRawBytes ||
         sizes[i] > bytes.size()) {
@@ -159,7 +154,7 @@ absl::Status FrameReader::ParseDirectory(std::string_view bytes) {
   }
   if (raw_bytes > kMaxFrameRawBytes || stored_bytes != reader.remaining()) return damaged;
   size_t at = reader.position();
-  if (Crc(bytes.substr(kPreambleBytes, at - kPreambleBytes)) != crc) return damaged;
+  if (Checksum(bytes.substr(kPreambleBytes, at - kPreambleBytes)) != checksum) return damaged;
   for (size_t i = 0; i < count; ++i) {
     sections_[i].stored = bytes.substr(at, sizes[i]);
     at += sizes[i];
@@ -197,7 +192,7 @@ absl::StatusOr<std::string_view> FrameReader::Read(uint32_t number, std::string&
     return absl::DataLossError(absl::StrFormat("section %d is too large", number));
   }
   const std::string_view stored = section->stored;
-  if (Crc(stored) != section->crc) {
+  if (Checksum(stored) != section->checksum) {
     return absl::DataLossError(absl::StrFormat("checksum of section %d does not match", number));
   }
   if (section->codec == kStored) return stored;

@@ -95,7 +95,7 @@ class FrameReader {
     uint8_t codec = 0;
     uint64_t raw_size = 0;
     uint32_t dictionary = 0;
-    uint32_t crc = 0;
+    uint32_t checksum = 0;
     std::string_view stored;
   };
   FrameReader() = default;

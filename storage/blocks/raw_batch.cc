@@ -1,7 +1,5 @@
 #include "storage/blocks/raw_batch.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <vector>
 
@@ -9,6 +7,7 @@
 #include "base/byte_reader.h"
 #include "base/status_macros.h"
 #include "storage/blocks/row_columns.h"
+#include "storage/checksum.h"
 #include "storage/columns.h"
 #include "storage/varint.h"
 
@@ -32,11 +31,6 @@ enum class RecordClass : uint8_t {
   kChunk = 8,
   kContent = 9,
 };
-
-uint32_t Crc(std::string_view bytes) {
-  return static_cast<uint32_t>(
-      crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
-}
 
 void PutText(std::string& out, std::string_view text) {
   PutVarint(out, text.size());
@@ -116,8 +110,8 @@ std::string EncodeRawBatch(const model::Batch& batch) {
   PutRows(out, RecordClass::kChunk, batch.chunks);
   PutRows(out, RecordClass::kContent, batch.contents);
 
-  const uint32_t crc = Crc(std::string_view(out).substr(kHeaderBytes));
-  for (int i = 0; i < 4; ++i) out[4 + i] = static_cast<char>(crc >> (8 * i));
+  const uint32_t checksum = Checksum(std::string_view(out).substr(kHeaderBytes));
+  for (int i = 0; i < 4; ++i) out[4 + i] = static_cast<char>(checksum >> (8 * i));
   return out;
 }
 
@@ -129,7 +123,7 @@ absl::StatusOr<model::Batch> DecodeRawBatch(std::string_view bytes) {
     return absl::DataLossError("a batch of an unknown version");
   }
   base::ByteReader reader(base::AsBytes(bytes.substr(4)));
-  if (reader.U32Le() != Crc(bytes.substr(kHeaderBytes))) {
+  if (reader.U32Le() != Checksum(bytes.substr(kHeaderBytes))) {
     return absl::DataLossError("checksum does not match");
   }
   model::Batch batch;

@@ -10,7 +10,7 @@ namespace kindling::storage {
 
 // A whole batch as it is made durable before it is sealed. Layout:
 //
-//   "R" version 0 0 | CRC-32 of what follows, little-endian | header | sections
+//   "R" version 0 0 | checksum of what follows, little-endian | header | sections
 //   header:  agent id, tenant, cluster as varint length and bytes; boot epoch, sequence, rule
 //            version as varints; first and last time in zigzag
 //   section: record class | varint size | columns (row_columns.h), at most kMaxBlockRows rows; a

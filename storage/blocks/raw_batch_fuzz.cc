@@ -1,14 +1,13 @@
 // Any bytes as a batch, and as what stands behind a right checksum. What can be decoded must be
 // encoded and decoded to the same again.
 
-#include <zlib.h>
-
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "storage/blocks/raw_batch.h"
+#include "storage/checksum.h"
 
 namespace {
 
@@ -27,8 +26,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   Check(bytes);
   std::string framed = {'R', 1, 0, 0};
-  const auto crc = static_cast<uint32_t>(crc32(0, data, static_cast<uInt>(size)));
-  for (int shift = 0; shift < 32; shift += 8) framed.push_back(static_cast<char>(crc >> shift));
+  const uint32_t checksum = kindling::storage::Checksum(bytes);
+  for (int shift = 0; shift < 32; shift += 8) {
+    framed.push_back(static_cast<char>(checksum >> shift));
+  }
   Check(framed.append(bytes));
   return 0;
 }

@@ -1,6 +1,5 @@
 #include "storage/blocks/row_block.h"
 
-#include <zlib.h>
 #include <zstd.h>
 
 #include <type_traits>
@@ -8,6 +7,7 @@
 #include "absl/status/status.h"
 #include "base/byte_reader.h"
 #include "storage/blocks/row_columns.h"
+#include "storage/checksum.h"
 #include "storage/columns.h"
 #include "storage/varint.h"
 
@@ -28,12 +28,7 @@ constexpr RecordClass ClassOf() {
   if constexpr (std::is_same_v<Row, model::Loss>) return RecordClass::kLoss;
 }
 
-uint32_t Crc(std::string_view bytes) {
-  return static_cast<uint32_t>(
-      crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
-}
-
-// Everything after the CRC.
+// Everything after the checksum.
 std::string Compressed(const std::string& raw) {
   std::string out;
   PutVarint(out, raw.size());
@@ -69,9 +64,9 @@ absl::StatusOr<std::string> Decompressed(std::string_view body) {
 template <typename Row>
 std::string EncodeBlock(const std::vector<const Row*>& rows) {
   const std::string body = Compressed(EncodeRows(rows));
-  const uint32_t crc = Crc(body);
+  const uint32_t checksum = Checksum(body);
   std::string out = {kMagic, static_cast<char>(kVersion), static_cast<char>(ClassOf<Row>()), 0};
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(crc >> shift));
+  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(checksum >> shift));
   return out + body;
 }
 
@@ -85,9 +80,9 @@ absl::StatusOr<std::vector<Row>> DecodeBlock(std::string_view bytes) {
     return absl::DataLossError("block of another record class");
   }
   base::ByteReader reader(base::AsBytes(bytes.substr(4)));
-  const uint32_t crc = reader.U32Le();
+  const uint32_t checksum = reader.U32Le();
   const std::string_view body = bytes.substr(kHeaderBytes);
-  if (Crc(body) != crc) return absl::DataLossError("checksum does not match");
+  if (Checksum(body) != checksum) return absl::DataLossError("checksum does not match");
   const absl::StatusOr<std::string> raw = Decompressed(body);
   if (!raw.ok()) return raw.status();
   return DecodeRows<Row>(*raw);

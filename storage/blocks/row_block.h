@@ -11,7 +11,7 @@ namespace kindling::storage {
 
 // Blocks of the rare classes, rows as they come. Layout (README.md has the picture):
 //
-//   "K" version class 0 | CRC-32 of what follows, little-endian | varint raw size | zstd(columns)
+//   "K" version class 0 | checksum of what follows, little-endian | varint raw size | zstd(columns)
 
 // Row is model::ProcessEvent or Loss. REQUIRES: at most kMaxBlockRows rows.
 template <typename Row>

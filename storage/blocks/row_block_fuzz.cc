@@ -1,7 +1,6 @@
 // Any bytes, as a block, and as the columns inside a block whose checksum is right. What can be
 // decoded must be encoded and decoded to the same again.
 
-#include <zlib.h>
 #include <zstd.h>
 
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "storage/blocks/row_block.h"
+#include "storage/checksum.h"
 #include "storage/varint.h"
 
 namespace kindling::storage {
@@ -38,10 +38,9 @@ std::string Framed(char version, char record_class, std::string_view raw) {
   body.resize(mark + ZSTD_compressBound(raw.size()));
   body.resize(mark + ZSTD_compress(body.data() + mark, body.size() - mark, raw.data(), raw.size(),
                                    /*compressionLevel=*/1));
-  const auto crc = static_cast<uint32_t>(
-      crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size())));
+  const uint32_t checksum = Checksum(body);
   std::string out = {'K', version, record_class, 0};
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(crc >> shift));
+  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(checksum >> shift));
   return out + body;
 }
 

@@ -3,22 +3,21 @@
 #include <fcntl.h>
 #include <rocksdb/env.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <charconv>
 #include <string_view>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "storage/checksum.h"
 
 namespace kindling::storage {
 namespace {
 
-// One line, of the same length always: sequence, time, CRC of these.
+// One line, of the same length always: sequence, time, checksum of these.
 std::string Encode(const LogGuard::Mark& mark) {
   const std::string text = absl::StrFormat("%020d %020d", mark.sequence, mark.time_ns);
-  const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size());
-  return absl::StrFormat("%s %08x\n", text, static_cast<uint32_t>(crc));
+  return absl::StrFormat("%s %08x\n", text, Checksum(text));
 }
 
 }  // namespace

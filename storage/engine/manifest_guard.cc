@@ -2,7 +2,6 @@
 
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
-#include <zlib.h>
 
 #include <charconv>
 #include <memory>
@@ -11,25 +10,21 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "storage/checksum.h"
 #include "storage/engine/rocks_status.h"
 
 namespace kindling::storage {
 namespace {
 
-uint32_t Crc(std::string_view bytes) {
-  return static_cast<uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
-// What a manifest held: one line "NAME BYTES CRC", then the CRC of these and a line end.
+// What a manifest held: one line "NAME BYTES CHECKSUM", then the checksum of these and a line end.
 struct Guard {
   std::string name;
   uint64_t bytes = 0;
-  uint32_t crc = 0;
+  uint32_t checksum = 0;
 
   std::string Encode() const {
-    const std::string text = absl::StrFormat("%s %d %08x", name, bytes, crc);
-    return absl::StrFormat("%s %08x\n", text, Crc(text));
+    const std::string text = absl::StrFormat("%s %d %08x", name, bytes, checksum);
+    return absl::StrFormat("%s %08x\n", text, Checksum(text));
   }
 
   static std::optional<Guard> Parse(const std::string& text) {
@@ -40,9 +35,9 @@ struct Guard {
     const char* const end = text.data() + text.size();
     const auto bytes = std::from_chars(text.data() + space + 1, end, out.bytes);
     if (bytes.ec != std::errc() || bytes.ptr == end) return std::nullopt;
-    const auto crc = std::from_chars(bytes.ptr + 1, end, out.crc, 16);
+    const auto checksum = std::from_chars(bytes.ptr + 1, end, out.checksum, 16);
     // A damaged guard must not accuse a good manifest.
-    if (crc.ec != std::errc() || out.Encode() != text) return std::nullopt;
+    if (checksum.ec != std::errc() || out.Encode() != text) return std::nullopt;
     return out;
   }
 };
@@ -69,7 +64,7 @@ absl::Status CheckManifest(rocksdb::Env& env, const std::string& directory) {
       rocksdb::ReadFileToString(&env, directory + "/" + guard->name, &manifest);
   if (!read.ok()) return OpenFault(read, directory);
   if (manifest.size() < guard->bytes ||
-      Crc(std::string_view(manifest).substr(0, guard->bytes)) != guard->crc) {
+      Checksum(std::string_view(manifest).substr(0, guard->bytes)) != guard->checksum) {
     return Changed(guard->name, directory);
   }
   return absl::OkStatus();
@@ -94,7 +89,7 @@ absl::Status GuardManifest(rocksdb::DB& db, std::string& noted) {
   status = rocksdb::ReadFileToString(&env, directory + "/" + guard.name, &manifest);
   if (!status.ok()) return FromRocks(status, "read the manifest of the store");
   if (manifest.size() < bytes) return Changed(guard.name, directory);
-  guard.crc = Crc(std::string_view(manifest).substr(0, bytes));
+  guard.checksum = Checksum(std::string_view(manifest).substr(0, bytes));
 
   const std::string path = GuardPath(directory);
   const std::string fresh = path + ".new";
