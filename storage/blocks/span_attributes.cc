@@ -167,6 +167,18 @@ void AttributesWriter::OrderSlots() {
   }
 }
 
+std::span<const uint32_t> AttributesWriter::Column::RowsOf(const SpanRows::Unit& unit) const {
+  const auto begin = std::lower_bound(rows.begin(), rows.end(), unit.first_row);
+  return {begin, std::lower_bound(begin, rows.end(), unit.first_row + unit.rows)};
+}
+
+std::span<const AttributesWriter::Cell> AttributesWriter::Column::CellsOf(
+    const SpanRows::Unit& unit) const {
+  const std::span<const uint32_t> of_unit = RowsOf(unit);
+  return std::span(cells).subspan(static_cast<size_t>(of_unit.data() - rows.data()),
+                                  of_unit.size());
+}
+
 void AttributesWriter::AddTexts(TextTableBuilder& texts) const {
   for (const Slot& slot : slots_) {
     texts.Add(slot.name);
@@ -218,12 +230,8 @@ void AttributesWriter::WriteUnit(FrameWriter& frame, uint32_t base, const SpanRo
   for (uint32_t i = 0; i < columns_.size(); ++i) {
     const Column& column = columns_[i];
     const uint32_t first_column = base + kAttributes + i * kColumnsPerAttribute;
-    const auto begin = std::lower_bound(column.rows.begin(), column.rows.end(), unit.first_row);
-    const auto end = std::lower_bound(begin, column.rows.end(), unit.first_row + unit.rows);
-    const std::span cells = std::span(column.cells)
-                                .subspan(static_cast<size_t>(begin - column.rows.begin()),
-                                         static_cast<size_t>(end - begin));
-    const std::array by_cell = CellContexts({begin, end}, contexts);
+    const std::span<const Cell> cells = column.CellsOf(unit);
+    const std::array by_cell = CellContexts(column.RowsOf(unit), contexts);
     if (column.raw) {
       WriteRaw(
           frame, first_column, cells.size(), [&](size_t cell) { return TextOf(cells[cell]); },

@@ -41,11 +41,20 @@ class AttributesWriter {
   void WriteUnit(FrameWriter& frame, uint32_t base, const SpanRows::Unit& unit,
                  const AttributeContexts& contexts) const;
 
-  // The distinct pairs of name and value, some perhaps more than once.
+  // By slot, the hashes of its distinct pairs of name and value, of which some may be equal.
+  template <typename Hash>
+  std::vector<std::vector<uint64_t>> HashPairs(Hash hash) const {
+    std::vector<std::vector<uint64_t>> hashes(slots_.size());
+    for (size_t slot = 0; slot < slots_.size(); ++slot) {
+      hashes[slot] = hash(slots_[slot].name, slots_[slot].distinct);
+    }
+    return hashes;
+  }
+  // Calls visit(slot, pair), numbers as above, for each attribute of a unit's rows.
   template <typename Visit>
-  void VisitPairs(Visit visit) const {
-    for (const Slot& slot : slots_) {
-      for (const std::string_view text : slot.distinct) visit(slot.name, text);
+  void VisitPairsOf(const SpanRows::Unit& unit, Visit visit) const {
+    for (const Column& column : columns_) {
+      for (const Cell& cell : column.CellsOf(unit)) visit(cell.slot, cell.value);
     }
   }
 
@@ -68,6 +77,9 @@ class AttributesWriter {
     bool raw = false;            // most values differ
     std::vector<uint32_t> rows;  // of each cell
     std::vector<Cell> cells;
+
+    std::span<const uint32_t> RowsOf(const SpanRows::Unit& unit) const;
+    std::span<const Cell> CellsOf(const SpanRows::Unit& unit) const;
   };
   uint32_t SlotOf(std::string_view name, uint32_t occurrence);
   uint32_t ShapeOf(const model::Span& span);

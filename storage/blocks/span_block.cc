@@ -283,16 +283,16 @@ absl::StatusOr<SpanBlock> SpanBlock::Open(std::string_view body,
 
 absl::StatusOr<int64_t> SpanBlock::Search(const SpanSearch& search, int64_t lowest_rank,
                                           const SpanVisitor& visit,
-                                          const std::vector<bool>& wanted_ends) {
-  const std::vector<SpanTables::Unit>& units = parts_->tables.units();
+                                          const std::vector<bool>& wanted_ends, SpanUnits units) {
+  const std::vector<SpanTables::Unit>& all = parts_->tables.units();
   for (const auto& [name, value] : search.attributes) {
     const AttributeTables* attributes = parts_->tables.Attributes();
     if (attributes == nullptr) return Damaged();
     if (!attributes->MayHave(name, value, parts_->tables.texts())) return lowest_rank;
   }
   std::vector<std::pair<int64_t, size_t>> order;
-  for (size_t unit = 0; unit < units.size(); ++unit) {
-    const int64_t rank = HighestRank(units[unit], search);
+  for (size_t unit = 0; unit < all.size(); ++unit) {
+    const int64_t rank = units.Has(unit) ? HighestRank(all[unit], search) : INT64_MIN;
     if (rank != INT64_MIN) order.emplace_back(rank, unit);
   }
   std::sort(order.rbegin(), order.rend());

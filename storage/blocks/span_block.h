@@ -56,9 +56,11 @@ class SpanBlock {
   // Gives the rows that meet `search`, of each unit the highest rank first, while their rank is at
   // least `lowest_rank`. Returns the visitor's last word, `lowest_rank` when it was not asked.
   // `wanted_ends` is what the block's summary says; where that is empty the search is asked.
+  // `units` are those that may have such rows.
   absl::StatusOr<int64_t> Search(const SpanSearch& search, int64_t lowest_rank,
                                  const SpanVisitor& visit,
-                                 const std::vector<bool>& wanted_ends = {});
+                                 const std::vector<bool>& wanted_ends = {},
+                                 SpanUnits units = SpanUnits::All());
 
   // Rows with one of these ids (sorted), of one of these traces (sorted) or aliases (sorted).
   absl::StatusOr<std::vector<model::Span>> FindSpans(const std::vector<model::SpanId>& ids);

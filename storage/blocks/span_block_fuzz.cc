@@ -55,7 +55,7 @@ void CheckAll(std::string_view bytes) {
     (void)summary->units().OfTrace({1, 2});
     (void)summary->units().Between(0, 1);
   }
-  (void)SpanFilterMayMatch(bytes, {.attributes = {{"a", "1"}}});
+  (void)SpanFilterMatchingUnits(bytes, {.attributes = {{"a", "1"}}});
   (void)SpanFilterTraceUnits(bytes, {1, 2}, SpanUnits::All());
   (void)SpanFilterChildUnits(bytes, {1, 2}, SpanUnits::All());
 }

@@ -52,8 +52,8 @@ void ExpectRoundTrip(const std::vector<Span>& spans, size_t unit_rows = kSpanUni
 }
 
 std::vector<Span> Found(const SealedBlock& block, const SpanSearch& search,
-                        int64_t lowest_rank = INT64_MIN,
-                        const std::vector<bool>& wanted_ends = {}) {
+                        int64_t lowest_rank = INT64_MIN, const std::vector<bool>& wanted_ends = {},
+                        SpanUnits units = SpanUnits::All()) {
   std::vector<Span> found;
   auto opened = SpanBlock::Open(block.body, kNone);
   EXPECT_TRUE(opened.ok()) << opened.status();
@@ -61,7 +61,7 @@ std::vector<Span> Found(const SealedBlock& block, const SpanSearch& search,
     found.push_back(span);
     return lowest_rank;
   };
-  const auto word = opened->Search(search, lowest_rank, visit, wanted_ends);
+  const auto word = opened->Search(search, lowest_rank, visit, wanted_ends, units);
   EXPECT_EQ(word.value(), lowest_rank);
   return found;
 }
@@ -224,8 +224,8 @@ TEST_P(SpanBlockUnitsTest, SearchesGiveWhatAScanWouldGive) {
       if (Meets(span, search)) expected.push_back(span);
     }
     const std::vector<Span> found = Found(block, search);
-    EXPECT_TRUE(Sorted(Found(block, search, INT64_MIN, WantedEnds(*summary, search))) ==
-                Sorted(expected));
+    EXPECT_TRUE(Sorted(Found(block, search, INT64_MIN, WantedEnds(*summary, search),
+                             SpanFilterMatchingUnits(block.filter, search))) == Sorted(expected));
     EXPECT_TRUE(Sorted(found) == Sorted(expected)) << found.size() << " " << expected.size();
     for (size_t j = 1; j < found.size() && GetParam() > spans.size(); ++j) {
       EXPECT_GE(RankOf(found[j - 1], search.order), RankOf(found[j], search.order));
@@ -233,7 +233,7 @@ TEST_P(SpanBlockUnitsTest, SearchesGiveWhatAScanWouldGive) {
     if (expected.empty()) continue;
     ++hits;
     EXPECT_TRUE(MayMatch(*summary, search));
-    EXPECT_TRUE(SpanFilterMayMatch(block.filter, search));
+    EXPECT_FALSE(SpanFilterMatchingUnits(block.filter, search).empty());
     for (const Span& span : found) {
       EXPECT_GE(HighestRank(*summary, search), RankOf(span, search.order));
     }
@@ -352,9 +352,9 @@ TEST(SpanBlockTest, SummaryRulesOut) {
   EXPECT_FALSE(summary.units().OfTrace({500, 2}).empty());
   EXPECT_TRUE(SpanFilterTraceUnits(block.filter, {500, 2}, SpanUnits::All()).empty());
   EXPECT_TRUE(SpanFilterTraceUnits(block.filter, {500, 1}, SpanUnits::None()).empty());
-  EXPECT_FALSE(SpanFilterMayMatch(block.filter, {.attributes = {{"k", "w"}}}));
-  EXPECT_TRUE(SpanFilterMayMatch(block.filter, {.attributes = {{"k", "v"}}}));
-  EXPECT_TRUE(SpanFilterMayMatch("no filter", {.attributes = {{"k", "w"}}}));
+  EXPECT_TRUE(SpanFilterMatchingUnits(block.filter, {.attributes = {{"k", "w"}}}).empty());
+  EXPECT_TRUE(SpanFilterMatchingUnits(block.filter, {.attributes = {{"k", "v"}}}).Has(0));
+  EXPECT_FALSE(SpanFilterMatchingUnits("no filter", {.attributes = {{"k", "w"}}}).empty());
 }
 
 void ReadAll(const SealedBlock& block) {
@@ -364,7 +364,7 @@ void ReadAll(const SealedBlock& block) {
     (void)opened->Search({}, INT64_MIN, [](const Span&) { return INT64_MIN; });
   }
   (void)SpanSummary::Parse(block.summary);
-  (void)SpanFilterMayMatch(block.filter, {.attributes = {{"k", "w"}}});
+  (void)SpanFilterMatchingUnits(block.filter, {.attributes = {{"k", "w"}}});
 }
 
 TEST(SpanBlockTest, EveryTruncationIsDataLoss) {

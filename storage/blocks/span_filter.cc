@@ -17,21 +17,29 @@ namespace {
 
 // On disk: never renumber.
 enum Section : uint32_t {
-  kAttributePairs = 0,  // of the block
-  kTraces = 64,         // of each unit, as the next
+  kPairs = 0,    // of the block, pairs of name and value of attributes
+  kTraces = 64,  // of each unit, as the next
   kParents = 128,
+  kPairsOfUnit = 192,
 };
 
 // About one block in seventy is read in vain: a filter is not small.
 constexpr size_t kBitsPerPair = 9;
+// Asked only where the block's says yes, so that one in seventeen may be in vain.
+constexpr size_t kBitsPerUnitPair = 6;
 constexpr size_t kBitsPerTrace = 9;
 // All spans of a trace are asked for as parents at once.
 constexpr size_t kBitsPerParent = 11;
 // More parents than these are not worth asking for one by one.
 constexpr size_t kMaxParents = 1000;
 
-uint64_t PairHash(uint64_t name_hash, std::string_view value) {
-  return StableHash(value, name_hash);
+std::vector<uint64_t> PairHashes(std::string_view name,
+                                 const std::vector<std::string_view>& values) {
+  const uint64_t name_hash = StableHash(name);
+  std::vector<uint64_t> hashes;
+  hashes.reserve(values.size());
+  for (const std::string_view value : values) hashes.push_back(StableHash(value, name_hash));
+  return hashes;
 }
 
 uint64_t TraceHash(const model::TraceId& id) { return StableMix(StableMix(id.high) + id.low); }
@@ -74,21 +82,24 @@ SpanUnits UnitsWith(std::string_view filter, Section first, const std::vector<ui
 
 std::string EncodeSpanFilter(const SpanRows& rows, const AttributesWriter& attributes,
                              const ZstdDictionaries& dictionaries) {
+  const std::vector<std::vector<uint64_t>> pairs = attributes.HashPairs(PairHashes);
   std::vector<uint64_t> hashes;
-  std::string_view last_name;
-  uint64_t name_hash = StableHash(last_name);
-  attributes.VisitPairs([&](std::string_view name, std::string_view value) {
-    if (name.data() != last_name.data() || name.size() != last_name.size()) {
-      last_name = name;
-      name_hash = StableHash(name);
-    }
-    hashes.push_back(PairHash(name_hash, value));
-  });
+  std::vector<std::vector<uint32_t>> last_units;  // of each pair: 1 + the last unit that has it
+  for (const std::vector<uint64_t>& of_slot : pairs) {
+    hashes.insert(hashes.end(), of_slot.begin(), of_slot.end());
+    last_units.emplace_back(of_slot.size());
+  }
   MakeDistinct(hashes);
   FrameWriter frame(FrameClass::kSpanFilter, kSpanFilterVersion, dictionaries);
-  frame.Add(kAttributePairs, Bloom::Make(hashes, kBitsPerPair), Packing::kStored);
+  frame.Add(kPairs, Bloom::Make(hashes, kBitsPerPair), Packing::kStored);
   for (uint32_t number = 0; number < rows.units.size(); ++number) {
     const SpanRows::Unit& unit = rows.units[number];
+    hashes.clear();
+    attributes.VisitPairsOf(unit, [&](uint32_t slot, uint32_t pair) {
+      if (std::exchange(last_units[slot][pair], number + 1) == number + 1) return;
+      hashes.push_back(pairs[slot][pair]);
+    });
+    frame.Add(kPairsOfUnit + number, Bloom::Make(hashes, kBitsPerUnitPair), Packing::kStored);
     hashes.clear();
     const std::span members = std::span(rows.span_of_row).subspan(unit.first_row, unit.rows);
     for (const uint32_t member : members) {
@@ -109,13 +120,25 @@ std::string EncodeSpanFilter(const SpanRows& rows, const AttributesWriter& attri
   return frame.Finish();
 }
 
-bool SpanFilterMayMatch(std::string_view filter, const SpanSearch& search) {
-  if (search.attributes.empty()) return true;
+SpanUnits SpanFilterMatchingUnits(std::string_view filter, const SpanSearch& search) {
+  if (search.attributes.empty()) return SpanUnits::All();
   const std::optional<FrameReader> frame = OpenFilter(filter);
-  return !frame.has_value() ||
-         std::all_of(search.attributes.begin(), search.attributes.end(), [&](const auto& pair) {
-           return MayHold(*frame, kAttributePairs, {PairHash(StableHash(pair.first), pair.second)});
-         });
+  if (!frame.has_value()) return SpanUnits::All();
+  std::vector<std::vector<uint64_t>> pairs;
+  for (const auto& [name, value] : search.attributes) {
+    pairs.push_back(PairHashes(name, {value}));
+    if (!MayHold(*frame, kPairs, pairs.back())) return SpanUnits::None();
+  }
+  SpanUnits units = SpanUnits::None();
+  for (uint32_t unit = 0; unit < kMaxSpanUnits; ++unit) {
+    if (frame->Has(kPairsOfUnit + unit) &&
+        std::all_of(pairs.begin(), pairs.end(), [&](const std::vector<uint64_t>& pair) {
+          return MayHold(*frame, kPairsOfUnit + unit, pair);
+        })) {
+      units.Add(unit);
+    }
+  }
+  return units;
 }
 
 SpanUnits SpanFilterTraceUnits(std::string_view filter, const model::TraceId& id, SpanUnits among) {

@@ -17,9 +17,9 @@ struct SpanRows;
 std::string EncodeSpanFilter(const SpanRows& rows, const AttributesWriter& attributes,
                              const ZstdDictionaries& dictionaries);
 
-// False when no row of the block can have all attributes of the search. A filter that cannot be
-// read rules nothing out.
-bool SpanFilterMayMatch(std::string_view filter, const SpanSearch& search);
+// The units that may hold rows with all attributes of the search. A filter that cannot be read
+// rules nothing out.
+SpanUnits SpanFilterMatchingUnits(std::string_view filter, const SpanSearch& search);
 // Those of the units that may hold spans of a trace. As above.
 SpanUnits SpanFilterTraceUnits(std::string_view filter, const model::TraceId& id, SpanUnits among);
 // Those of the units that may hold children of any of these. As above.

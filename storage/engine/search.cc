@@ -44,13 +44,14 @@ absl::StatusOr<SpanBlock> OpenBody(rocksdb::DB& db, const View& view, const Buck
   return SpanBlock::Open(body->ToStringView(), *view.dictionaries);
 }
 
-bool FilterMayMatch(rocksdb::DB& db, const View& view, const Candidate& candidate,
-                    const SpanSearch& search) {
-  if (search.attributes.empty() || !candidate.block->has_filter) return true;
+// The units that the filter leaves.
+SpanUnits MatchingUnits(rocksdb::DB& db, const View& view, const Candidate& candidate,
+                        const SpanSearch& search) {
+  if (search.attributes.empty() || !candidate.block->has_filter) return SpanUnits::All();
   rocksdb::PinnableSlice filter;
   const absl::Status read =
       ReadPart(db, view, *candidate.bucket, *candidate.block, BlockPart::kFilter, &filter);
-  return !read.ok() || SpanFilterMayMatch(filter.ToStringView(), search);
+  return read.ok() ? SpanFilterMatchingUnits(filter.ToStringView(), search) : SpanUnits::All();
 }
 
 // What of a block may hold spans that are asked for by id.
@@ -170,7 +171,8 @@ absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
   for (const Candidate& candidate : candidates) {
     if (lowest_rank == INT64_MAX || candidate.highest_rank < lowest_rank) break;
     RETURN_IF_ERROR(StillWanted(search.cancelled));
-    if (!FilterMayMatch(db, view, candidate, search)) continue;
+    const SpanUnits units = MatchingUnits(db, view, candidate, search);
+    if (units.empty()) continue;
     rocksdb::PinnableSlice body;
     absl::StatusOr<SpanBlock> block =
         OpenBody(db, view, *candidate.bucket, *candidate.block, &body);
@@ -178,7 +180,7 @@ absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
                                               ? candidate.block->spans->WantedEnds(search, answers)
                                               : std::vector<bool>();
     absl::StatusOr<int64_t> lowest =
-        block.ok() ? block->Search(search, lowest_rank, visit, wanted_ends) : block.status();
+        block.ok() ? block->Search(search, lowest_rank, visit, wanted_ends, units) : block.status();
     if (lowest.ok()) {
       lowest_rank = *lowest;
     } else {
