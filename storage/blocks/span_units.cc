@@ -17,8 +17,10 @@ enum Column : uint32_t {
   kLast = 1,        // greatest start less the least
   kLeastTrace = 2,  // least trace (upper half), from that of the unit before
   kTraceRange = 3,  // greatest trace less the least, the far ones aside
-  kFarTraces = 4,   // how many traces are far
-  kFarTrace = 5,  // of each of these, unit by unit and ascending, from the least trace of its unit
+  kShortest = 4,    // least duration, from that of the unit before
+  kLongest = 5,     // greatest duration less the least
+  kFarTraces = 6,   // how many traces are far
+  kFarTrace = 7,  // of each of these, unit by unit and ascending, from the least trace of its unit
 };
 
 // The oldest and newest requests that are still going on beside so many others.
@@ -60,15 +62,20 @@ void SpanUnitRanges::Encode(const SpanRows& rows, FrameWriter& frame, uint32_t f
   std::vector<uint64_t> columns[kColumns];
   uint64_t last_start = 0;
   uint64_t last_trace = 0;
+  uint64_t last_shortest = 0;
   std::vector<uint64_t> traces;
   for (const SpanRows::Unit& unit : rows.units) {
     int64_t first_ns = INT64_MAX;
     int64_t last_ns = INT64_MIN;
+    int64_t shortest_ns = INT64_MAX;
+    int64_t longest_ns = INT64_MIN;
     traces.clear();
     for (const uint32_t i : std::span(rows.span_of_row).subspan(unit.first_row, unit.rows)) {
       const model::Span& span = *rows.spans[i];
       first_ns = std::min(first_ns, span.start_ns);
       last_ns = std::max(last_ns, span.start_ns);
+      shortest_ns = std::min(shortest_ns, WrappedDuration(span));
+      longest_ns = std::max(longest_ns, WrappedDuration(span));
       if (span.trace_id != model::TraceId{}) traces.push_back(span.trace_id.high);
     }
     std::sort(traces.begin(), traces.end());
@@ -78,6 +85,9 @@ void SpanUnitRanges::Encode(const SpanRows& rows, FrameWriter& frame, uint32_t f
     columns[kLast].push_back(static_cast<uint64_t>(last_ns) - static_cast<uint64_t>(first_ns));
     columns[kLeastTrace].push_back(Step(range.least, last_trace));
     columns[kTraceRange].push_back(range.greatest - range.least);
+    columns[kShortest].push_back(Step(static_cast<uint64_t>(shortest_ns), last_shortest));
+    columns[kLongest].push_back(static_cast<uint64_t>(longest_ns) -
+                                static_cast<uint64_t>(shortest_ns));
     columns[kFarTraces].push_back(range.far.size());
     for (const uint64_t far : range.far) {
       columns[kFarTrace].push_back(ZigZag(static_cast<int64_t>(far - range.least)));
@@ -100,20 +110,38 @@ bool SpanUnitRanges::Read(const FrameReader& frame, uint32_t first_column, size_
   }
   uint64_t start = 0;
   uint64_t trace = 0;
+  uint64_t shortest = 0;
   for (size_t i = 0; i < units; ++i) {
     start += static_cast<uint64_t>(UnZigZag(columns[kFirst][i]));
     trace += static_cast<uint64_t>(UnZigZag(columns[kLeastTrace][i]));
+    shortest += static_cast<uint64_t>(UnZigZag(columns[kShortest][i]));
     for (uint64_t far = 0; far < columns[kFarTraces][i]; ++far) {
       const uint64_t step = columns[kFarTrace][far_traces_.size()];
       far_traces_.push_back(trace + static_cast<uint64_t>(UnZigZag(step)));
     }
     units_.push_back({.first_ns = static_cast<int64_t>(start),
                       .last_ns = static_cast<int64_t>(start + columns[kLast][i]),
+                      .min_duration_ns = static_cast<int64_t>(shortest),
+                      .max_duration_ns = static_cast<int64_t>(shortest + columns[kLongest][i]),
                       .least_trace = trace,
                       .greatest_trace = trace + columns[kTraceRange][i],
                       .far_end = static_cast<uint32_t>(far_traces_.size())});
+    const Unit& unit = units_.back();
+    if (unit.last_ns < unit.first_ns || unit.max_duration_ns < unit.min_duration_ns) return false;
   }
   return true;
+}
+
+int64_t SpanUnitRanges::HighestRank(size_t unit, const SpanSearch& search) const {
+  const Unit& u = units_[unit];
+  if (u.last_ns < search.start_ns || u.first_ns >= search.end_ns ||
+      u.max_duration_ns < search.min_duration_ns || u.min_duration_ns > search.max_duration_ns) {
+    return INT64_MIN;
+  }
+  const bool by_start = search.order == SpanSearch::Order::kNewest;
+  if ((by_start ? u.first_ns : u.min_duration_ns) > search.highest_rank) return INT64_MIN;
+  return by_start ? std::min({u.last_ns, search.highest_rank, search.end_ns - 1})
+                  : std::min({u.max_duration_ns, search.highest_rank, search.max_duration_ns});
 }
 
 SpanUnits SpanUnitRanges::OfTrace(const model::TraceId& id) const {

@@ -6,6 +6,7 @@
 
 #include "model/records.h"
 #include "storage/blocks/frame.h"
+#include "storage/span_search.h"
 
 // Which units of a block of spans may hold what is asked for.
 namespace kindling::storage {
@@ -17,6 +18,7 @@ class SpanUnits {
  public:
   static SpanUnits All() { return SpanUnits(UINT64_MAX); }
   static SpanUnits None() { return SpanUnits(0); }
+  static SpanUnits Only(size_t unit) { return SpanUnits(uint64_t{1} << unit); }
 
   void Add(size_t unit) { bits_ |= uint64_t{1} << unit; }
   void Add(SpanUnits others) { bits_ |= others.bits_; }
@@ -29,19 +31,22 @@ class SpanUnits {
   uint64_t bits_;
 };
 
-// When the rows of each unit began and which traces they belong to. An id of a trace begins with
-// its time, so that nearly all traces of a unit lie close together; those far off are told one by
-// one. This leaves few units whose filters have to be asked, which are right nearly always and not
-// always.
+// When the rows of each unit began, how long they took and which traces they belong to. An id of a
+// trace begins with its time, so that nearly all traces of a unit lie close together; those far off
+// are told one by one. This leaves few units whose filters have to be asked, which are right nearly
+// always and not always.
 class SpanUnitRanges {
  public:
   // Column numbers that the ranges take, from the first on.
-  static constexpr uint32_t kColumns = 6;
+  static constexpr uint32_t kColumns = 8;
 
   static void Encode(const SpanRows& rows, FrameWriter& frame, uint32_t first_column);
   // False: damaged. REQUIRES: units <= kMaxSpanUnits.
   [[nodiscard]] bool Read(const FrameReader& frame, uint32_t first_column, size_t units);
 
+  size_t size() const { return units_.size(); }
+  // No row of the unit that `search` wants has a greater rank; INT64_MIN when none is wanted.
+  int64_t HighestRank(size_t unit, const SpanSearch& search) const;
   // Units that may hold rows of the trace.
   SpanUnits OfTrace(const model::TraceId& id) const;
   // Units that may hold rows which began in start_ns <= time < end_ns.
@@ -55,6 +60,8 @@ class SpanUnitRanges {
   struct Unit {
     int64_t first_ns = 0;
     int64_t last_ns = 0;
+    int64_t min_duration_ns = 0;
+    int64_t max_duration_ns = 0;
     uint64_t least_trace = 0;  // upper halves; least above greatest: none
     uint64_t greatest_trace = 0;
     uint32_t far_end = 0;  // of its far traces; those of the unit before end where its begin

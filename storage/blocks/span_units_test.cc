@@ -95,6 +95,36 @@ TEST(SpanUnitRangesTest, RandomTracesMayBeAnywhere) {
   }
 }
 
+TEST(SpanUnitRangesTest, RankNoRowTooLow) {
+  std::vector<model::Span> spans = SpansEachMs(1000);
+  for (size_t i = 0; i < spans.size(); ++i) {
+    spans[i].wait_duration_ns = static_cast<int64_t>(i * 7919 % 1000);
+  }
+  const SpanRows rows = InUnits(spans, 100);
+  const SpanUnitRanges ranges = RangesOf(rows);
+  constexpr int64_t kMiddleNs = 500'000'000;
+  for (const auto order : {SpanSearch::Order::kNewest, SpanSearch::Order::kSlowest}) {
+    size_t ruled_out = 0;
+    for (size_t unit = 0; unit < rows.units.size(); ++unit) {
+      const SpanRows::Unit& u = rows.units[unit];
+      int64_t highest = INT64_MIN;
+      int64_t highest_after = INT64_MIN;
+      for (uint32_t row = u.first_row; row < u.first_row + u.rows; ++row) {
+        const model::Span& span = *rows.spans[rows.span_of_row[row]];
+        highest = std::max(highest, RankOf(span, order));
+        if (span.start_ns >= kMiddleNs)
+          highest_after = std::max(highest_after, RankOf(span, order));
+      }
+      EXPECT_EQ(ranges.HighestRank(unit, {.order = order}), highest);
+      const int64_t after = ranges.HighestRank(unit, {.start_ns = kMiddleNs, .order = order});
+      EXPECT_GE(after, highest_after);
+      ruled_out += after == INT64_MIN ? 1 : 0;
+      EXPECT_EQ(ranges.HighestRank(unit, {.order = order, .min_duration_ns = 1001}), INT64_MIN);
+    }
+    EXPECT_GT(ruled_out, 3);
+  }
+}
+
 TEST(SpanUnitRangesTest, RowsWithoutATraceAreOfNone) {
   std::vector<model::Span> spans = SpansEachMs(300);
   for (model::Span& span : spans) span.trace_id = {};

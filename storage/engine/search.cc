@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -25,11 +26,27 @@ bool AnyOf(const std::vector<T>& wanted, const T& value) {
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
 }
 
-// A block that a search may have to read.
+// What a search knows of a block that it may have to read.
 struct Candidate {
-  int64_t highest_rank = 0;
   const Bucket* bucket = nullptr;
   const Block* block = nullptr;
+  bool is_asked = false;  // the filter and the summary, for what is below
+  SpanUnits matching = SpanUnits::None();
+  std::vector<bool> wanted_ends;
+};
+
+// A unit of it; all units where its summary could not be read.
+struct UnitCandidate {
+  int64_t highest_rank = 0;
+  uint32_t candidate = 0;
+  uint32_t unit = 0;
+
+  static constexpr uint32_t kAllUnits = UINT32_MAX;
+  // The best rank first, then the newest block.
+  bool operator<(const UnitCandidate& other) const {
+    return std::tuple(highest_rank, candidate, unit) <
+           std::tuple(other.highest_rank, other.candidate, other.unit);
+  }
 };
 
 bool Failed(model::Outcome outcome) {
@@ -142,6 +159,34 @@ bool Meets(const model::Span& span, const SpanSearch& search) {
          search.ends({span.side, span.protocol, span.transport, span.client, span.server});
 }
 
+struct OpenSpanBlocks::Opened {
+  rocksdb::PinnableSlice body;
+  std::optional<SpanBlock> block;  // of the body
+  uint64_t used = 0;               // when last: a number that only grows
+};
+
+OpenSpanBlocks::OpenSpanBlocks() = default;
+OpenSpanBlocks::~OpenSpanBlocks() = default;
+
+absl::StatusOr<SpanBlock*> OpenSpanBlocks::Open(rocksdb::DB& db, const View& view,
+                                                const Bucket& bucket, const Block& block) {
+  ++uses_;
+  const auto known = blocks_.find(block.key.number);
+  if (known != blocks_.end()) {
+    known->second->used = uses_;
+    return &*known->second->block;
+  }
+  auto opened = std::make_unique<Opened>();
+  opened->used = uses_;
+  ASSIGN_OR_RETURN(opened->block, OpenBody(db, view, bucket, block, &opened->body));
+  if (blocks_.size() >= kMost) {
+    blocks_.erase(std::min_element(
+        blocks_.begin(), blocks_.end(),
+        [](const auto& a, const auto& b) { return a.second->used < b.second->used; }));
+  }
+  return &*blocks_.emplace(block.key.number, std::move(opened)).first->second->block;
+}
+
 absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
                                          const SpanSearch& search, const SpanVisitor& visit) {
   Damage damage;
@@ -151,6 +196,7 @@ absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
 
   EndsAnswers answers(search);
   std::vector<Candidate> candidates;
+  std::vector<UnitCandidate> units;
   for (const auto& bucket : view.buckets) {
     if (bucket->id.tier != Tier::kSpans || !bucket->id.Overlaps(search.start_ns, search.end_ns)) {
       continue;
@@ -160,52 +206,51 @@ absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
       if (block->last_ns < search.start_ns || block->first_ns >= search.end_ns) continue;
       // An unreadable summary says nothing: the body may be sound.
       if (block->spans && !block->spans->MayMatch(search, answers)) continue;
-      const int64_t rank = block->spans ? block->spans->HighestRank(search, answers) : INT64_MAX;
-      candidates.push_back({rank, bucket.get(), block.get()});
+      const auto number = static_cast<uint32_t>(candidates.size());
+      candidates.push_back({.bucket = bucket.get(), .block = block.get()});
+      if (!block->spans) {
+        units.push_back({INT64_MAX, number, UnitCandidate::kAllUnits});
+        continue;
+      }
+      const int64_t of_block = block->spans->HighestRank(search, answers);
+      for (uint32_t unit = 0; unit < block->spans->units().size(); ++unit) {
+        const int64_t rank = block->spans->units().HighestRank(unit, search);
+        if (rank != INT64_MIN) units.push_back({std::min(rank, of_block), number, unit});
+      }
     }
   }
-  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-    return std::pair(a.highest_rank, a.block->key.number) >
-           std::pair(b.highest_rank, b.block->key.number);
-  });
-  for (const Candidate& candidate : candidates) {
-    if (lowest_rank == INT64_MAX || candidate.highest_rank < lowest_rank) break;
+  std::make_heap(units.begin(), units.end());
+  OpenSpanBlocks blocks;
+  for (; !units.empty(); units.pop_back()) {
+    std::pop_heap(units.begin(), units.end());
+    const UnitCandidate& next = units.back();
+    if (lowest_rank == INT64_MAX || next.highest_rank < lowest_rank) break;
     RETURN_IF_ERROR(StillWanted(search.cancelled));
-    const SpanUnits units = MatchingUnits(db, view, candidate, search);
-    if (units.empty()) continue;
-    rocksdb::PinnableSlice body;
-    absl::StatusOr<SpanBlock> block =
-        OpenBody(db, view, *candidate.bucket, *candidate.block, &body);
-    const std::vector<bool> wanted_ends = candidate.block->spans
-                                              ? candidate.block->spans->WantedEnds(search, answers)
-                                              : std::vector<bool>();
-    absl::StatusOr<int64_t> lowest =
-        block.ok() ? block->Search(search, lowest_rank, visit, wanted_ends, units) : block.status();
+    Candidate& candidate = candidates[next.candidate];
+    if (!std::exchange(candidate.is_asked, true)) {
+      candidate.matching = MatchingUnits(db, view, candidate, search);
+      if (candidate.block->spans) {
+        candidate.wanted_ends = candidate.block->spans->WantedEnds(search, answers);
+      }
+    }
+    SpanUnits wanted = candidate.matching;
+    if (next.unit != UnitCandidate::kAllUnits) {
+      wanted = candidate.matching.Has(next.unit) ? SpanUnits::Only(next.unit) : SpanUnits::None();
+    }
+    if (wanted.empty()) continue;
+    const absl::StatusOr<SpanBlock*> block =
+        blocks.Open(db, view, *candidate.bucket, *candidate.block);
+    const absl::StatusOr<int64_t> lowest =
+        block.ok() ? (*block)->Search(search, lowest_rank, visit, candidate.wanted_ends, wanted)
+                   : block.status();
     if (lowest.ok()) {
       lowest_rank = *lowest;
     } else {
       damage.Add(BlockFault(*candidate.block, lowest.status()));
+      candidate.matching = SpanUnits::None();
     }
   }
   return damage.Take();
-}
-
-struct OpenSpanBlocks::Opened {
-  rocksdb::PinnableSlice body;
-  std::optional<SpanBlock> block;  // of the body
-};
-
-OpenSpanBlocks::OpenSpanBlocks() = default;
-OpenSpanBlocks::~OpenSpanBlocks() = default;
-
-absl::StatusOr<SpanBlock*> OpenSpanBlocks::Open(rocksdb::DB& db, const View& view,
-                                                const Bucket& bucket, const Block& block) {
-  const auto known = blocks_.find(block.key.number);
-  if (known != blocks_.end()) return &*known->second->block;
-  auto opened = std::make_unique<Opened>();
-  ASSIGN_OR_RETURN(opened->block, OpenBody(db, view, bucket, block, &opened->body));
-  if (blocks_.size() >= kMost) blocks_.clear();
-  return &*blocks_.emplace(block.key.number, std::move(opened)).first->second->block;
 }
 
 absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const Store::SpanIds& ids,

@@ -22,7 +22,7 @@ namespace kindling::storage {
 absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
                                          const SpanSearch& search, const SpanVisitor& visit);
 
-// Blocks that questions about one view have opened.
+// Blocks that a search, or questions about one view, have opened: those used last.
 //
 // Lifetime: the database and the view must outlive this.
 // Limits:   kMost blocks.
@@ -42,6 +42,7 @@ class OpenSpanBlocks {
  private:
   struct Opened;
   std::map<uint64_t, std::unique_ptr<Opened>> blocks_;  // by number
+  uint64_t uses_ = 0;
 };
 
 absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const Store::SpanIds& ids,
