@@ -59,7 +59,7 @@ Engine::Engine(const RocksStoreOptions& options)
     : options_(options),
       resources_(options_),
       part_bytes_(std::clamp<uint64_t>(options.max_bytes / 32, 1 << 20, uint64_t{1} << 30)),
-      unsealed_limit_bytes_(options.memory_bytes / 4),
+      unsealed_limit_bytes_(options.memory_bytes / 8),
       limiter_({.edge_series = options.max_edge_series,
                 .series_per_metric = options.max_series_per_metric}) {}
 
