@@ -1,5 +1,6 @@
 #include "storage/blocks/magnitudes.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -13,9 +14,10 @@ constexpr uint64_t kSmall = 16;
 constexpr int kSmallBits = 4;
 constexpr size_t kClasses = kSmall + 2 * (64 - kSmallBits);
 
+// Of any byte; what is no class has no bits.
 struct ClassTable {
-  std::array<uint64_t, kClasses> base{};
-  std::array<uint8_t, kClasses> bits{};
+  std::array<uint64_t, 256> base{};
+  std::array<uint8_t, 256> bits{};
   constexpr ClassTable() {
     for (size_t i = 0; i < kSmall; ++i) base[i] = i;
     for (size_t i = kSmall; i < kClasses; ++i) {
@@ -94,15 +96,13 @@ Magnitudes ToMagnitudes(std::span<const uint64_t> values) {
 
 bool FromMagnitudes(std::string_view classes, std::string_view bits,
                     std::vector<uint64_t>& values) {
-  std::array<uint32_t, 256> histogram{};
-  for (const char c : classes) ++histogram[static_cast<uint8_t>(c)];
   uint64_t total_bits = 0;
-  for (size_t i = 0; i < 256; ++i) {
-    if (histogram[i] == 0) continue;
-    if (i >= kClasses) return false;
-    total_bits += uint64_t{histogram[i]} * kTable.bits[i];
+  uint8_t greatest = 0;
+  for (const char c : classes) {
+    greatest = std::max(greatest, static_cast<uint8_t>(c));
+    total_bits += kTable.bits[static_cast<uint8_t>(c)];
   }
-  if (bits.size() != (total_bits + 7) / 8) return false;
+  if (greatest >= kClasses || bits.size() != (total_bits + 7) / 8) return false;
   values.resize(classes.size());
   if (total_bits == 0) {
     for (size_t i = 0; i < classes.size(); ++i) values[i] = static_cast<uint8_t>(classes[i]);

@@ -56,6 +56,7 @@ absl::StatusOr<TextTable> TextTable::Parse(std::string_view bytes, size_t max_by
   }
   TextTable table;
   table.ends_.reserve(count + 1);
+  table.bytes_.reserve(std::min(2 * bytes.size(), max_bytes));
   for (uint64_t i = 0; i < count; ++i) {
     const uint64_t shared = ReadVarint(reader);
     const std::string_view rest = reader.Text(ReadVarint(reader));
@@ -65,10 +66,14 @@ absl::StatusOr<TextTable> TextTable::Parse(std::string_view bytes, size_t max_by
         shared + rest.size() > max_bytes - table.bytes_.size()) {
       return absl::DataLossError("texts are damaged or too large");
     }
+    // The first byte that differs tells, as every text shares what it can with the one before.
+    const bool is_after = !rest.empty() && (shared == last_size ||
+                                            static_cast<uint8_t>(rest.front()) >
+                                                static_cast<uint8_t>(table.bytes_[start + shared]));
+    if (i > 0 && !is_after) return absl::DataLossError("texts are not in order");
     table.bytes_.append(table.bytes_, start, shared);
     table.bytes_ += rest;
     table.ends_.push_back(static_cast<uint32_t>(table.bytes_.size()));
-    if (i > 0 && table[i - 1] >= table[i]) return absl::DataLossError("texts are not in order");
   }
   if (reader.remaining() != 0) return absl::DataLossError("bytes after the texts");
   return table;
