@@ -16,7 +16,10 @@
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "storage/engine/engine.h"
+#include "storage/engine/find_spans.h"
+#include "storage/engine/helper_threads.h"
 #include "storage/engine/inspect.h"
+#include "storage/engine/open_span_blocks.h"
 #include "storage/engine/room.h"
 #include "storage/engine/scan.h"
 #include "storage/engine/search.h"
@@ -34,6 +37,12 @@ constexpr absl::Duration kMergePause = absl::Seconds(2);
 constexpr absl::Duration kFailurePause = absl::Seconds(1);
 // A bucket that has not been written to for this long is merged to the end.
 constexpr absl::Duration kQuiet = absl::Minutes(10);
+
+// Threads that help searches: few, as all searches share them with what is being written.
+size_t HelpersHere() {
+  constexpr unsigned kMost = 3;
+  return std::min(kMost, std::max(std::thread::hardware_concurrency(), 1U) - 1);
+}
 
 class RocksSpanFinder final : public Store::SpanFinder {
  public:
@@ -54,7 +63,8 @@ class RocksStore final : public Store, public StoreAdmin {
  public:
   using StoreAdmin::Verify;
 
-  explicit RocksStore(const RocksStoreOptions& options) : engine_(options) {}
+  explicit RocksStore(const RocksStoreOptions& options)
+      : engine_(options), helpers_(HelpersHere()) {}
 
   ~RocksStore() override {
     stop_ = true;
@@ -99,7 +109,7 @@ class RocksStore final : public Store, public StoreAdmin {
                                          const SpanVisitor& visit) override {
     const Engine::Reading reading(engine_);
     RETURN_IF_ERROR(reading.status());
-    return SearchSpansIn(reading.db(), reading.view(), search, visit);
+    return SearchSpansIn(reading.db(), reading.view(), search, visit, helpers_);
   }
 
   std::unique_ptr<SpanFinder> NewSpanFinder() override {
@@ -206,6 +216,7 @@ class RocksStore final : public Store, public StoreAdmin {
   }
 
   mutable Engine engine_;
+  HelperThreads helpers_;
   bool started_ = false;
   std::atomic<bool> stop_{false};
   std::thread sealer_;

@@ -4,115 +4,34 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
-#include <set>
-#include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "base/status_macros.h"
 #include "storage/blocks/span_block.h"
 #include "storage/engine/block_reader.h"
-#include "storage/engine/rocks_status.h"
-#include "storage/engine/sealer.h"
-#include "storage/keys.h"
+#include "storage/engine/open_span_blocks.h"
 
 namespace kindling::storage {
 namespace {
+
+// A search that has read so many units and wants more finds little in each: helpers pay then.
+constexpr size_t kUnitsAlone = 8;
+// Units read at once, for each thread: enough that none waits long for another.
+constexpr size_t kUnitsAtOnce = 4;
+// Rows of a block that are held until the visitor is asked. Where there are more, the block is read
+// again for the visitor.
+constexpr size_t kMaxHeldRows = 200;
 
 template <typename T>
 bool AnyOf(const std::vector<T>& wanted, const T& value) {
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
 }
 
-// What a search knows of a block that it may have to read.
-struct Candidate {
-  const Bucket* bucket = nullptr;
-  const Block* block = nullptr;
-  bool is_asked = false;  // the filter and the summary, for what is below
-  SpanUnits matching = SpanUnits::None();
-  std::vector<bool> wanted_ends;
-};
-
-// A unit of it; all units where its summary could not be read.
-struct UnitCandidate {
-  int64_t highest_rank = 0;
-  uint32_t candidate = 0;
-  uint32_t unit = 0;
-
-  static constexpr uint32_t kAllUnits = UINT32_MAX;
-  // The best rank first, then the newest block.
-  bool operator<(const UnitCandidate& other) const {
-    return std::tuple(highest_rank, candidate, unit) <
-           std::tuple(other.highest_rank, other.candidate, other.unit);
-  }
-};
-
 bool Failed(model::Outcome outcome) {
   return outcome != model::Outcome::kUnset && outcome != model::Outcome::kOk;
-}
-
-// Opens the body of a block. Lifetime: `body` must outlive what is returned.
-absl::StatusOr<SpanBlock> OpenBody(rocksdb::DB& db, const View& view, const Bucket& bucket,
-                                   const Block& block, rocksdb::PinnableSlice* body) {
-  const absl::Status read = ReadPart(db, view, bucket, block, BlockPart::kBody, body);
-  if (!read.ok()) return read;
-  return SpanBlock::Open(body->ToStringView(), *view.dictionaries);
-}
-
-// The units that the filter leaves.
-SpanUnits MatchingUnits(rocksdb::DB& db, const View& view, const Candidate& candidate,
-                        const SpanSearch& search) {
-  if (search.attributes.empty() || !candidate.block->has_filter) return SpanUnits::All();
-  rocksdb::PinnableSlice filter;
-  const absl::Status read =
-      ReadPart(db, view, *candidate.bucket, *candidate.block, BlockPart::kFilter, &filter);
-  return read.ok() ? SpanFilterMatchingUnits(filter.ToStringView(), search) : SpanUnits::All();
-}
-
-// What of a block may hold spans that are asked for by id.
-struct Parts {
-  bool by_span = false;
-  SpanUnits by_trace = SpanUnits::None();
-  bool by_alias = false;
-  SpanUnits by_parent = SpanUnits::None();
-
-  bool empty() const { return !by_span && by_trace.empty() && !by_alias && by_parent.empty(); }
-};
-
-// `ids` are sorted.
-Parts PartsOf(rocksdb::DB& db, const View& view, const Bucket& bucket, const Block& block,
-              const Store::SpanIds& ids) {
-  Parts parts;
-  const auto may_hold_span = [&](model::SpanId id) {
-    return !block.spans || block.spans->MayHoldSpan(id);
-  };
-  parts.by_span = std::any_of(ids.spans.begin(), ids.spans.end(), may_hold_span);
-  // What the summary leaves, and then the filter.
-  std::vector<std::pair<model::TraceId, SpanUnits>> traces;
-  for (const model::TraceId& id : ids.traces) {
-    const SpanUnits units = block.spans ? block.spans->units().OfTrace(id) : SpanUnits::All();
-    if (!units.empty()) traces.emplace_back(id, units);
-    parts.by_trace.Add(units);
-  }
-  if (!ids.parents.empty() && block.last_ns >= ids.children_start_ns &&
-      block.first_ns < ids.children_end_ns) {
-    parts.by_parent = block.spans
-                          ? block.spans->units().Between(ids.children_start_ns, ids.children_end_ns)
-                          : SpanUnits::All();
-  }
-  if (!block.has_filter || (traces.empty() && parts.by_parent.empty())) return parts;
-  rocksdb::PinnableSlice filter;
-  if (!ReadPart(db, view, bucket, block, BlockPart::kFilter, &filter).ok()) return parts;
-  parts.by_trace = SpanUnits::None();
-  for (const auto& [id, units] : traces) {
-    parts.by_trace.Add(SpanFilterTraceUnits(filter.ToStringView(), id, units));
-  }
-  if (!parts.by_parent.empty()) {
-    parts.by_parent = SpanFilterChildUnits(filter.ToStringView(), ids.parents, parts.by_parent);
-  }
-  return parts;
 }
 
 // Gives the wanted spans that are not sealed yet; returns the visitor's last word.
@@ -137,6 +56,221 @@ int64_t SearchUnsealed(const View& view, const SpanSearch& search, const SpanVis
   return lowest_rank;
 }
 
+// What a search knows of a block that it may have to read.
+struct Candidate {
+  const Bucket* bucket = nullptr;
+  const Block* block = nullptr;
+  bool is_asked = false;  // the filter and the summary, for what is below
+  SpanUnits matching = SpanUnits::None();
+  std::vector<bool> wanted_ends;
+};
+
+// A unit of a candidate; all units where its summary could not be read.
+struct UnitCandidate {
+  int64_t highest_rank = 0;
+  uint32_t candidate = 0;
+  uint32_t unit = 0;
+
+  static constexpr uint32_t kAllUnits = UINT32_MAX;
+  // The best rank first, then the newest block.
+  bool operator<(const UnitCandidate& other) const {
+    return std::tuple(highest_rank, candidate, unit) <
+           std::tuple(other.highest_rank, other.candidate, other.unit);
+  }
+};
+
+// Units of one block that are to be read next.
+struct Piece {
+  Candidate* candidate = nullptr;
+  SpanUnits units = SpanUnits::None();
+  // What a helper made of them.
+  std::unique_ptr<OpenSpanBlock> opened;
+  absl::Status status;
+  std::vector<model::Span> rows;
+  bool has_more = false;
+};
+
+class SpanSearcher {
+ public:
+  SpanSearcher(rocksdb::DB& db, const View& view, const SpanSearch& search,
+               const SpanVisitor& visit, HelperThreads& helpers)
+      : db_(db),
+        view_(view),
+        search_(search),
+        visit_(visit),
+        helpers_(helpers),
+        helpers_search_(search),
+        answers_(search) {
+    // Helpers leave to the visitor what the summary does not tell of ends.
+    if (search.ends != nullptr) helpers_search_.ends = [](const SpanEnds&) { return true; };
+  }
+
+  absl::StatusOr<ScanReport> Run() {
+    damage_.AddFaults(view_, Tier::kSpans, search_.start_ns, search_.end_ns);
+    lowest_rank_ = SearchUnsealed(view_, search_, visit_);
+    CollectUnits();
+    size_t read = 0;
+    while (true) {
+      const bool is_alone = helpers_.size() == 0 || read < kUnitsAlone;
+      const size_t most = is_alone ? 1 : kUnitsAtOnce * (helpers_.size() + 1);
+      ASSIGN_OR_RETURN(std::vector<Piece> pieces, NextPieces(most));
+      if (pieces.empty()) break;
+      read += most;
+      if (pieces.size() == 1) {
+        Read(pieces.front());
+      } else {
+        ReadTogether(pieces);
+      }
+    }
+    return damage_.Take();
+  }
+
+ private:
+  void CollectUnits();
+  // Of so many units at most. Fails when the answer is not wanted any more.
+  absl::StatusOr<std::vector<Piece>> NextPieces(size_t most);
+  void Ask(Candidate& candidate);
+  void Read(const Piece& piece);
+  void ReadTogether(std::vector<Piece>& pieces);
+  // On any thread.
+  void ReadFor(Piece& piece, int64_t lowest_rank) const;
+  void Fail(Candidate& candidate, const absl::Status& status) {
+    damage_.Add(BlockFault(*candidate.block, status));
+    candidate.matching = SpanUnits::None();
+  }
+
+  rocksdb::DB& db_;
+  const View& view_;
+  const SpanSearch& search_;
+  const SpanVisitor& visit_;
+  HelperThreads& helpers_;
+  SpanSearch helpers_search_;
+  EndsAnswers answers_;
+  std::vector<Candidate> candidates_;
+  std::vector<UnitCandidate> units_;  // a heap
+  OpenSpanBlocks blocks_;
+  Damage damage_;
+  int64_t lowest_rank_ = INT64_MIN;
+};
+
+void SpanSearcher::CollectUnits() {
+  const Space space{search_.tenant, search_.cluster};
+  for (const auto& bucket : view_.buckets) {
+    if (bucket->id.tier != Tier::kSpans || !bucket->id.Overlaps(search_.start_ns, search_.end_ns)) {
+      continue;
+    }
+    for (const auto& block : bucket->blocks) {
+      if (block->key.block_class != BlockClass::kSpans || block->key.space != space) continue;
+      if (block->last_ns < search_.start_ns || block->first_ns >= search_.end_ns) continue;
+      // An unreadable summary says nothing: the body may be sound.
+      if (block->spans && !block->spans->MayMatch(search_, answers_)) continue;
+      const auto number = static_cast<uint32_t>(candidates_.size());
+      candidates_.push_back({.bucket = bucket.get(), .block = block.get()});
+      if (!block->spans) {
+        units_.push_back({INT64_MAX, number, UnitCandidate::kAllUnits});
+        continue;
+      }
+      const int64_t of_block = block->spans->HighestRank(search_, answers_);
+      for (uint32_t unit = 0; unit < block->spans->units().size(); ++unit) {
+        const int64_t rank = block->spans->units().HighestRank(unit, search_);
+        if (rank != INT64_MIN) units_.push_back({std::min(rank, of_block), number, unit});
+      }
+    }
+  }
+  std::make_heap(units_.begin(), units_.end());
+}
+
+void SpanSearcher::Ask(Candidate& candidate) {
+  if (std::exchange(candidate.is_asked, true)) return;
+  const Block& block = *candidate.block;
+  candidate.matching = SpanUnits::All();
+  if (block.spans) candidate.wanted_ends = block.spans->WantedEnds(search_, answers_);
+  if (search_.attributes.empty() || !block.has_filter) return;
+  rocksdb::PinnableSlice filter;
+  if (!ReadPart(db_, view_, *candidate.bucket, block, BlockPart::kFilter, &filter).ok()) return;
+  candidate.matching = SpanFilterMatchingUnits(filter.ToStringView(), search_);
+}
+
+absl::StatusOr<std::vector<Piece>> SpanSearcher::NextPieces(size_t most) {
+  std::vector<Piece> pieces;
+  for (size_t count = 0; count < most && !units_.empty();) {
+    const UnitCandidate next = units_.front();
+    if (lowest_rank_ == INT64_MAX || next.highest_rank < lowest_rank_) break;
+    RETURN_IF_ERROR(StillWanted(search_.cancelled));
+    std::pop_heap(units_.begin(), units_.end());
+    units_.pop_back();
+    Candidate& candidate = candidates_[next.candidate];
+    Ask(candidate);
+    SpanUnits units = candidate.matching;
+    if (next.unit != UnitCandidate::kAllUnits) {
+      units = units.Has(next.unit) ? SpanUnits::Only(next.unit) : SpanUnits::None();
+    }
+    if (units.empty()) continue;
+    ++count;
+    const auto same = std::find_if(pieces.begin(), pieces.end(), [&](const Piece& piece) {
+      return piece.candidate == &candidate;
+    });
+    if (same != pieces.end()) {
+      same->units.Add(units);
+    } else {
+      pieces.push_back({.candidate = &candidate, .units = units});
+    }
+  }
+  return pieces;
+}
+
+void SpanSearcher::Read(const Piece& piece) {
+  Candidate& candidate = *piece.candidate;
+  const absl::StatusOr<SpanBlock*> block =
+      blocks_.Open(db_, view_, *candidate.bucket, *candidate.block);
+  if (!block.ok()) return Fail(candidate, block.status());
+  const absl::StatusOr<int64_t> lowest =
+      (*block)->Search(search_, lowest_rank_, visit_, candidate.wanted_ends, piece.units);
+  if (!lowest.ok()) return Fail(candidate, lowest.status());
+  lowest_rank_ = *lowest;
+}
+
+void SpanSearcher::ReadFor(Piece& piece, int64_t lowest_rank) const {
+  const Candidate& candidate = *piece.candidate;
+  if (piece.opened == nullptr) {
+    auto opened = OpenSpanBlock::Read(db_, view_, *candidate.bucket, *candidate.block);
+    piece.status = opened.status();
+    if (!opened.ok()) return;
+    piece.opened = *std::move(opened);
+  }
+  const auto hold = [&](const model::Span& span) {
+    piece.has_more = piece.rows.size() == kMaxHeldRows;
+    if (piece.has_more) return INT64_MAX;
+    piece.rows.push_back(span);
+    return lowest_rank;
+  };
+  piece.status =
+      piece.opened->block
+          ->Search(helpers_search_, lowest_rank, hold, candidate.wanted_ends, piece.units)
+          .status();
+}
+
+void SpanSearcher::ReadTogether(std::vector<Piece>& pieces) {
+  for (Piece& piece : pieces) piece.opened = blocks_.Take(*piece.candidate->block);
+  helpers_.Run(pieces.size(),
+               [&, lowest_rank = lowest_rank_](size_t i) { ReadFor(pieces[i], lowest_rank); });
+  for (Piece& piece : pieces) {
+    if (piece.opened != nullptr) blocks_.Put(*piece.candidate->block, std::move(piece.opened));
+    if (!piece.status.ok()) {
+      Fail(*piece.candidate, piece.status);
+      continue;
+    }
+    if (piece.has_more) {
+      Read(piece);
+      continue;
+    }
+    for (const model::Span& span : piece.rows) {
+      if (lowest_rank_ == INT64_MAX) return;
+      if (RankOf(span, search_.order) >= lowest_rank_) lowest_rank_ = visit_(span);
+    }
+  }
+}
+
 }  // namespace
 
 bool Meets(const model::Span& span, const SpanSearch& search) {
@@ -159,182 +293,10 @@ bool Meets(const model::Span& span, const SpanSearch& search) {
          search.ends({span.side, span.protocol, span.transport, span.client, span.server});
 }
 
-struct OpenSpanBlocks::Opened {
-  rocksdb::PinnableSlice body;
-  std::optional<SpanBlock> block;  // of the body
-  uint64_t used = 0;               // when last: a number that only grows
-};
-
-OpenSpanBlocks::OpenSpanBlocks() = default;
-OpenSpanBlocks::~OpenSpanBlocks() = default;
-
-absl::StatusOr<SpanBlock*> OpenSpanBlocks::Open(rocksdb::DB& db, const View& view,
-                                                const Bucket& bucket, const Block& block) {
-  ++uses_;
-  const auto known = blocks_.find(block.key.number);
-  if (known != blocks_.end()) {
-    known->second->used = uses_;
-    return &*known->second->block;
-  }
-  auto opened = std::make_unique<Opened>();
-  opened->used = uses_;
-  ASSIGN_OR_RETURN(opened->block, OpenBody(db, view, bucket, block, &opened->body));
-  if (blocks_.size() >= kMost) {
-    blocks_.erase(std::min_element(
-        blocks_.begin(), blocks_.end(),
-        [](const auto& a, const auto& b) { return a.second->used < b.second->used; }));
-  }
-  return &*blocks_.emplace(block.key.number, std::move(opened)).first->second->block;
-}
-
 absl::StatusOr<ScanReport> SearchSpansIn(rocksdb::DB& db, const View& view,
-                                         const SpanSearch& search, const SpanVisitor& visit) {
-  Damage damage;
-  damage.AddFaults(view, Tier::kSpans, search.start_ns, search.end_ns);
-  const Space space{search.tenant, search.cluster};
-  int64_t lowest_rank = SearchUnsealed(view, search, visit);
-
-  EndsAnswers answers(search);
-  std::vector<Candidate> candidates;
-  std::vector<UnitCandidate> units;
-  for (const auto& bucket : view.buckets) {
-    if (bucket->id.tier != Tier::kSpans || !bucket->id.Overlaps(search.start_ns, search.end_ns)) {
-      continue;
-    }
-    for (const auto& block : bucket->blocks) {
-      if (block->key.block_class != BlockClass::kSpans || block->key.space != space) continue;
-      if (block->last_ns < search.start_ns || block->first_ns >= search.end_ns) continue;
-      // An unreadable summary says nothing: the body may be sound.
-      if (block->spans && !block->spans->MayMatch(search, answers)) continue;
-      const auto number = static_cast<uint32_t>(candidates.size());
-      candidates.push_back({.bucket = bucket.get(), .block = block.get()});
-      if (!block->spans) {
-        units.push_back({INT64_MAX, number, UnitCandidate::kAllUnits});
-        continue;
-      }
-      const int64_t of_block = block->spans->HighestRank(search, answers);
-      for (uint32_t unit = 0; unit < block->spans->units().size(); ++unit) {
-        const int64_t rank = block->spans->units().HighestRank(unit, search);
-        if (rank != INT64_MIN) units.push_back({std::min(rank, of_block), number, unit});
-      }
-    }
-  }
-  std::make_heap(units.begin(), units.end());
-  OpenSpanBlocks blocks;
-  for (; !units.empty(); units.pop_back()) {
-    std::pop_heap(units.begin(), units.end());
-    const UnitCandidate& next = units.back();
-    if (lowest_rank == INT64_MAX || next.highest_rank < lowest_rank) break;
-    RETURN_IF_ERROR(StillWanted(search.cancelled));
-    Candidate& candidate = candidates[next.candidate];
-    if (!std::exchange(candidate.is_asked, true)) {
-      candidate.matching = MatchingUnits(db, view, candidate, search);
-      if (candidate.block->spans) {
-        candidate.wanted_ends = candidate.block->spans->WantedEnds(search, answers);
-      }
-    }
-    SpanUnits wanted = candidate.matching;
-    if (next.unit != UnitCandidate::kAllUnits) {
-      wanted = candidate.matching.Has(next.unit) ? SpanUnits::Only(next.unit) : SpanUnits::None();
-    }
-    if (wanted.empty()) continue;
-    const absl::StatusOr<SpanBlock*> block =
-        blocks.Open(db, view, *candidate.bucket, *candidate.block);
-    const absl::StatusOr<int64_t> lowest =
-        block.ok() ? (*block)->Search(search, lowest_rank, visit, candidate.wanted_ends, wanted)
-                   : block.status();
-    if (lowest.ok()) {
-      lowest_rank = *lowest;
-    } else {
-      damage.Add(BlockFault(*candidate.block, lowest.status()));
-      candidate.matching = SpanUnits::None();
-    }
-  }
-  return damage.Take();
-}
-
-absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const Store::SpanIds& ids,
-                                       OpenSpanBlocks& blocks, std::vector<model::Span>* spans) {
-  Store::SpanIds wanted = ids;
-  std::sort(wanted.spans.begin(), wanted.spans.end());
-  std::sort(wanted.traces.begin(), wanted.traces.end());
-  std::sort(wanted.aliases.begin(), wanted.aliases.end());
-  std::erase(wanted.parents, 0);
-  std::sort(wanted.parents.begin(), wanted.parents.end());
-  const auto has = [](const auto& sorted, const auto& id) {
-    return std::binary_search(sorted.begin(), sorted.end(), id);
-  };
-
-  Damage damage;
-  damage.AddFaults(view, Tier::kSpans, INT64_MIN, INT64_MAX);
-  for (const UnsealedBatch& unsealed : view.unsealed) {
-    const model::Batch& batch = *unsealed.batch;
-    if (batch.tenant != ids.tenant || batch.cluster != ids.cluster) continue;
-    for (const model::Span& span : batch.spans) {
-      if (has(wanted.spans, span.id) || has(wanted.traces, span.trace_id) ||
-          has(wanted.aliases, span.alias_trace_id) ||
-          (has(wanted.parents, span.parent_id) && span.start_ns >= ids.children_start_ns &&
-           span.start_ns < ids.children_end_ns)) {
-        spans->push_back(span);
-      }
-    }
-  }
-
-  const Space space{ids.tenant, ids.cluster};
-  rocksdb::ReadOptions options;
-  options.snapshot = view.snapshot.get();
-  for (const auto& bucket : view.buckets) {
-    if (bucket->id.tier != Tier::kSpans) continue;
-    std::set<uint64_t> by_alias;
-    if (!wanted.aliases.empty()) {
-      const std::unique_ptr<rocksdb::Iterator> iterator(
-          db.NewIterator(options, bucket->family->handle()));
-      for (const model::TraceId& alias : wanted.aliases) {
-        const std::string prefix = AliasKey::Prefix(space, AliasHash(alias));
-        for (iterator->Seek(prefix); iterator->Valid() && iterator->key().starts_with(prefix);
-             iterator->Next()) {
-          const auto key = AliasKey::Parse(iterator->key().ToStringView());
-          if (key) by_alias.insert(key->block_number);
-        }
-      }
-      if (!iterator->status().ok()) damage.Add("an index: " + iterator->status().ToString());
-    }
-    for (const auto& block : bucket->blocks) {
-      if (block->key.block_class != BlockClass::kSpans || block->key.space != space) continue;
-      if (spans->size() >= ids.limit) break;
-      RETURN_IF_ERROR(StillWanted(ids.cancelled));
-      Parts parts = PartsOf(db, view, *bucket, *block, wanted);
-      parts.by_alias = by_alias.contains(block->key.number);
-      if (parts.empty()) continue;
-
-      const absl::StatusOr<SpanBlock*> found_block = blocks.Open(db, view, *bucket, *block);
-      absl::Status status = found_block.status();
-      SpanBlock* const opened = status.ok() ? *found_block : nullptr;
-      std::vector<model::Span> found;
-      const auto add = [&](const absl::StatusOr<std::vector<model::Span>>& part) {
-        status.Update(part.status());
-        if (!part.ok()) return;
-        // One span may be asked for in more than one way.
-        const auto before = static_cast<ptrdiff_t>(found.size());
-        for (const model::Span& span : *part) {
-          const auto end = found.begin() + before;
-          if (std::find(found.begin(), end, span) == end) found.push_back(span);
-        }
-      };
-      if (status.ok() && parts.by_span) add(opened->FindSpans(wanted.spans));
-      if (status.ok() && !parts.by_trace.empty()) {
-        add(opened->FindTraces(wanted.traces, parts.by_trace));
-      }
-      if (status.ok() && parts.by_alias) add(opened->FindAliases(wanted.aliases));
-      if (status.ok() && !parts.by_parent.empty()) {
-        add(opened->FindChildren(wanted.parents, wanted.children_start_ns, wanted.children_end_ns,
-                                 parts.by_parent));
-      }
-      if (!status.ok()) damage.Add(BlockFault(*block, status));
-      std::move(found.begin(), found.end(), std::back_inserter(*spans));
-    }
-  }
-  return damage.Take();
+                                         const SpanSearch& search, const SpanVisitor& visit,
+                                         HelperThreads& helpers) {
+  return SpanSearcher(db, view, search, visit, helpers).Run();
 }
 
 }  // namespace kindling::storage
