@@ -44,6 +44,7 @@ struct ScanPlan {
 // What a scan could not read.
 struct ScanReport {
   uint64_t damaged_blocks = 0;
+  uint64_t damaged_rows = 0;       // in these; of a whole file it is not known
   std::vector<std::string> notes;  // one sentence per damaged block, at most 10
 };
 

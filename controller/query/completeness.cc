@@ -85,6 +85,7 @@ void CompletenessSum::AddProcessLoss(const model::Loss& loss) {
 void CompletenessSum::AddReport(const storage::ScanReport& report) {
   if (report.damaged_blocks == 0) return;
   by_stage_[{kDamagedStage, ""}].events += report.damaged_blocks;
+  lost_other_ += report.damaged_rows;
   is_missing_some_ = true;
   notes_.insert(notes_.end(), report.notes.begin(), report.notes.end());
   if (report.damaged_blocks > report.notes.size()) {

@@ -86,6 +86,21 @@ TEST(CompletenessTest, ADamagedBlockIsNeverComplete) {
   EXPECT_EQ(written.by_stage(0).events(), 3);
 }
 
+TEST(CompletenessTest, CountsTheRowsOfDamagedBlocks) {
+  CompletenessSum sum;
+  sum.AddCaptured(60);
+  storage::ScanReport report;
+  report.damaged_blocks = 2;
+  report.damaged_rows = 40;
+  report.notes = {"block 1 is damaged", "block 2 is damaged"};
+  sum.AddReport(report);
+  const v1::Completeness written = Written(sum);
+  EXPECT_EQ(written.fraction(), 0.6);
+  EXPECT_EQ(written.lost_other(), 40);
+  ASSERT_EQ(written.by_stage_size(), 1);
+  EXPECT_EQ(written.by_stage(0).events(), 2);
+}
+
 TEST(CompletenessTest, LostRequestsAreNoProcessEvents) {
   CompletenessSum sum;
   sum.AddCaptured(9);

@@ -34,6 +34,7 @@ void SpanClosure::Take(const model::Span& span) {
 
 void SpanClosure::AddReport(const storage::ScanReport& report) {
   report_.damaged_blocks += report.damaged_blocks;
+  report_.damaged_rows += report.damaged_rows;
   for (const std::string& note : report.notes) Note(note);
 }
 

@@ -38,6 +38,11 @@ void Damage::Add(std::string what) {
   report_.notes.push_back("The store could not read " + std::move(what) + ".");
 }
 
+void Damage::Add(const Block& block, const absl::Status& status) {
+  report_.damaged_rows += block.rows;
+  Add(BlockFault(block, status));
+}
+
 void Damage::AddFaults(const View& view, std::optional<Tier> tier, int64_t start_ns,
                        int64_t end_ns) {
   for (const Fault& fault : view.faults) {

@@ -23,6 +23,7 @@ class Damage {
  public:
   // `what` goes on from "The store could not read ": "a block of spans from ...".
   void Add(std::string what);
+  void Add(const Block& block, const absl::Status& status);
   // What is known to be missing of a tier, or of no tier in particular, in a stretch of time; each
   // fault once.
   void AddFaults(const View& view, std::optional<Tier> tier, int64_t start_ns, int64_t end_ns);

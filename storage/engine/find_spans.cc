@@ -141,7 +141,7 @@ absl::StatusOr<ScanReport> FindSpansIn(rocksdb::DB& db, const View& view, const 
         add(opened->FindChildren(wanted.parents, wanted.children_start_ns, wanted.children_end_ns,
                                  parts.by_parent));
       }
-      if (!status.ok()) damage.Add(BlockFault(*block, status));
+      if (!status.ok()) damage.Add(*block, status);
       std::move(found.begin(), found.end(), std::back_inserter(*spans));
     }
   }

@@ -57,7 +57,7 @@ class BlockScan {
         rocksdb::PinnableSlice body;
         absl::Status status = ReadPart(db_, view_, *bucket, *block, BlockPart::kBody, &body);
         if (status.ok()) status = read(*bucket, *block, body.ToStringView());
-        if (!status.ok()) damage.Add(BlockFault(*block, status));
+        if (!status.ok()) damage.Add(*block, status);
       }
     }
   }

@@ -135,7 +135,7 @@ class SpanSearcher {
   // On any thread.
   void ReadFor(Piece& piece, int64_t lowest_rank) const;
   void Fail(Candidate& candidate, const absl::Status& status) {
-    damage_.Add(BlockFault(*candidate.block, status));
+    damage_.Add(*candidate.block, status);
     candidate.matching = SpanUnits::None();
   }
 
