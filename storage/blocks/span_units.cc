@@ -118,6 +118,7 @@ bool SpanUnitRanges::Read(const FrameReader& frame, uint32_t first_column, size_
     for (uint64_t far = 0; far < columns[kFarTraces][i]; ++far) {
       const uint64_t step = columns[kFarTrace][far_traces_.size()];
       far_traces_.push_back(trace + static_cast<uint64_t>(UnZigZag(step)));
+      NoteTraces(far_traces_.back(), far_traces_.back());
     }
     units_.push_back({.first_ns = static_cast<int64_t>(start),
                       .last_ns = static_cast<int64_t>(start + columns[kLast][i]),
@@ -127,9 +128,15 @@ bool SpanUnitRanges::Read(const FrameReader& frame, uint32_t first_column, size_
                       .greatest_trace = trace + columns[kTraceRange][i],
                       .far_end = static_cast<uint32_t>(far_traces_.size())});
     const Unit& unit = units_.back();
+    if (unit.least_trace <= unit.greatest_trace) NoteTraces(unit.least_trace, unit.greatest_trace);
     if (unit.last_ns < unit.first_ns || unit.max_duration_ns < unit.min_duration_ns) return false;
   }
   return true;
+}
+
+void SpanUnitRanges::NoteTraces(uint64_t least, uint64_t greatest) {
+  least_trace_ = std::min(least_trace_, least);
+  greatest_trace_ = std::max(greatest_trace_, greatest);
 }
 
 int64_t SpanUnitRanges::HighestRank(size_t unit, const SpanSearch& search) const {
@@ -146,6 +153,7 @@ int64_t SpanUnitRanges::HighestRank(size_t unit, const SpanSearch& search) const
 
 SpanUnits SpanUnitRanges::OfTrace(const model::TraceId& id) const {
   SpanUnits found = SpanUnits::None();
+  if (id.high < least_trace_ || id.high > greatest_trace_) return found;
   size_t far = 0;
   for (size_t i = 0; i < units_.size(); ++i) {
     const Unit& unit = units_[i];

@@ -66,8 +66,13 @@ class SpanUnitRanges {
     uint64_t greatest_trace = 0;
     uint32_t far_end = 0;  // of its far traces; those of the unit before end where its begin
   };
+  void NoteTraces(uint64_t least, uint64_t greatest);
+
   std::vector<Unit> units_;
   std::vector<uint64_t> far_traces_;
+  // Of all units: most blocks are of another time.
+  uint64_t least_trace_ = UINT64_MAX;
+  uint64_t greatest_trace_ = 0;
 };
 
 }  // namespace kindling::storage
