@@ -28,6 +28,7 @@
 #include "controller/listen_address.h"
 #include "controller/query/flow_cache.h"
 #include "controller/query/query_service.h"
+#include "controller/server_poller.h"
 #include "controller/store_metrics.h"
 #include "storage/rocks_store.h"
 
@@ -117,6 +118,7 @@ class Controller::Parts {
   QueryService query_;
   StoreService store_service_;
   std::unique_ptr<base::HttpServer> metrics_server_;
+  std::unique_ptr<ServerPoller> poller_;
   std::unique_ptr<grpc::Server> server_;
   std::string address_;
   std::thread retention_;
@@ -131,6 +133,7 @@ absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   int port = 0;
+  poller_ = std::make_unique<ServerPoller>(builder);
   builder.AddListeningPort(address.ToString(), credentials, &port);
   builder.RegisterService(ingest_.service());
   builder.RegisterService(query_.service());
@@ -154,6 +157,7 @@ absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
     return absl::InternalError(absl::StrFormat(
         "cannot serve on %s: check tls.certificate_file and tls.key_file", address.ToString()));
   }
+  poller_->Start();
   address.port = static_cast<uint16_t>(port);
   address_ = address.ToString();
   return absl::OkStatus();
@@ -196,6 +200,7 @@ void Controller::Parts::Shutdown() {
     server_->Wait();
     server_.reset();
   }
+  poller_.reset();
   if (retention_.joinable()) retention_.join();
 }
 
