@@ -17,6 +17,7 @@
 #include "base/status_macros.h"
 #include "storage/engine/engine.h"
 #include "storage/engine/find_spans.h"
+#include "storage/engine/flow_scan.h"
 #include "storage/engine/helper_threads.h"
 #include "storage/engine/inspect.h"
 #include "storage/engine/open_span_blocks.h"
@@ -99,6 +100,13 @@ class RocksStore final : public Store, public StoreAdmin {
     const Engine::Reading reading(engine_);
     RETURN_IF_ERROR(reading.status());
     return ScanView(reading.db(), reading.view(), plan, visit);
+  }
+
+  absl::StatusOr<ScanReport> QueryFlows(const FlowQuery& query,
+                                        const std::function<bool(const FlowRun&)>& visit) override {
+    const Engine::Reading reading(engine_);
+    RETURN_IF_ERROR(reading.status());
+    return QueryFlowsIn(reading.db(), reading.view(), query, visit);
   }
 
   uint64_t ChangesIn(int64_t start_ns, int64_t end_ns) const override {

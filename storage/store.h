@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "model/records.h"
 #include "storage/blocks/metric_block.h"
+#include "storage/flow_run.h"
 #include "storage/span_search.h"
 #include "storage/store_admin.h"
 
@@ -30,10 +31,6 @@ struct ScanPlan {
   int64_t step_ns = 0;
   bool spans = false;
   bool edges = false;
-  // Sums of the edges by minute, or by hour if `step_ns` is as long, without what was asked
-  // (FlowsOf). Where the range does not begin or end with a minute, rows as `edges` gives them.
-  // Given as Batch::edges; not together with `edges`.
-  bool flows = false;
   bool processes = false;
   bool addresses = false;
   bool losses = false;
@@ -83,6 +80,21 @@ class Store {
   // holds only the selected classes. `visit` returns false to stop.
   virtual absl::StatusOr<ScanReport> Scan(
       const ScanPlan& plan, const std::function<bool(const model::Batch&)>& visit) = 0;
+
+  // Who called whom: the sums of EdgeStats by minute, or by hour if `step_ns` is as long, without
+  // what was asked; where the range does not begin or end with a minute, and of what came last, by
+  // the windows that were sent. One call per run of windows of one flow; a flow may come in
+  // several.
+  struct FlowQuery {
+    std::string tenant;
+    std::string cluster;
+    int64_t start_ns = 0;
+    int64_t end_ns = INT64_MAX;
+    int64_t step_ns = 0;  // as ScanPlan's
+    Cancelled cancelled;
+  };
+  virtual absl::StatusOr<ScanReport> QueryFlows(
+      const FlowQuery& query, const std::function<bool(const FlowRun&)>& visit) = 0;
 
   // A number that grows when edges, losses or address bindings of this time come or go, and perhaps
   // also if not: what was made of them holds until then.

@@ -23,15 +23,14 @@ constexpr int64_t kMinuteNs = 60 * kSecondNs;
 // Counts what is asked of it.
 class CountingStore : public MemoryStore {
  public:
-  absl::StatusOr<storage::ScanReport> Scan(
-      const storage::ScanPlan& plan,
-      const std::function<bool(const model::Batch&)>& visit) override {
-    if (plan.flows) last_flows = plan;
-    scans += plan.flows ? 1 : 0;
-    return MemoryStore::Scan(plan, visit);
+  absl::StatusOr<storage::ScanReport> QueryFlows(
+      const FlowQuery& query, const std::function<bool(const storage::FlowRun&)>& visit) override {
+    last_flows = query;
+    ++scans;
+    return MemoryStore::QueryFlows(query, visit);
   }
   int scans = 0;
-  storage::ScanPlan last_flows;
+  FlowQuery last_flows;
 };
 
 class FlowCacheTest : public testing::Test {

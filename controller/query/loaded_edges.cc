@@ -1,6 +1,7 @@
 #include "controller/query/loaded_edges.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -53,6 +54,30 @@ bool MayConcern(const model::Filter& filter, model::RecordKind kind, const EdgeG
   return MayMatch(filter, kind, group, group.sum.outcome != model::Outcome::kUnset);
 }
 
+void AddReport(const storage::ScanReport& from, storage::ScanReport& report) {
+  report.damaged_blocks += from.damaged_blocks;
+  report.notes.insert(report.notes.end(), from.notes.begin(), from.notes.end());
+}
+
+absl::StatusOr<storage::ScanReport> FlowsFor(
+    const QueryContext& context, const Range& range,
+    const std::function<absl::Status(const storage::FlowRun&)>& visit) {
+  absl::Status status;
+  ASSIGN_OR_RETURN(storage::ScanReport report,
+                   context.sources.store.QueryFlows({.tenant = context.caller.tenant,
+                                                     .cluster = context.caller.cluster,
+                                                     .start_ns = range.start_ns,
+                                                     .end_ns = range.end_ns,
+                                                     .step_ns = StepFor(range),
+                                                     .cancelled = context.cancelled},
+                                                    [&](const storage::FlowRun& run) {
+                                                      status = visit(run);
+                                                      return status.ok();
+                                                    }));
+  RETURN_IF_ERROR(status);
+  return report;
+}
+
 }  // namespace
 
 absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& range,
@@ -71,17 +96,24 @@ absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& 
                              ? std::min(range.end_ns, now_ns)
                              : range.end_ns;
   loaded.groups = std::make_unique<EdgeGroups>(*loaded.addresses, range.start_ns, end_ns);
+  EdgeGroups& groups = *loaded.groups;
+  const bool is_flows = detail == EdgeDetail::kFlows;
+  storage::ScanReport flows;
+  if (is_flows) {
+    ASSIGN_OR_RETURN(flows, FlowsFor(context, range, [&](const storage::FlowRun& run) {
+                       return groups.AddFlow(run);
+                     }));
+  }
   std::map<std::tuple<model::LossStage, std::string, std::string>, model::Loss> losses;
   storage::ScanPlan plan{.start_ns = range.start_ns,
                          .end_ns = range.end_ns,
                          .step_ns = StepFor(range),
-                         .edges = detail == EdgeDetail::kAll,
-                         .flows = detail == EdgeDetail::kFlows};
+                         .edges = !is_flows};
   storage::ScanPlan with_losses = plan;
   with_losses.losses = true;
   ASSIGN_OR_RETURN(loaded.report, ScanFor(context, with_losses, [&](const model::Batch& block) {
                      for (const model::EdgeStats& row : block.edges) {
-                       RETURN_IF_ERROR(loaded.groups->Add(row));
+                       RETURN_IF_ERROR(groups.Add(row));
                      }
                      for (const model::Loss& row : block.losses) {
                        model::Loss& sum = losses[{row.stage, row.host, row.workload}];
@@ -91,24 +123,27 @@ absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& 
                      }
                      return absl::OkStatus();
                    }));
-  loaded.groups->Finish();
-  if (loaded.groups->wants_rows_again()) {
-    if (detail == EdgeDetail::kAll) plan.step_ns = 0;
+  groups.Finish();
+  if (groups.wants_rows_again() && is_flows) {
+    RETURN_IF_ERROR(FlowsFor(context, range, [&](const storage::FlowRun& run) {
+                      return groups.AddFlowAgain(run);
+                    }).status());
+  } else if (groups.wants_rows_again()) {
+    plan.step_ns = 0;
     RETURN_IF_ERROR(ScanFor(context, plan, [&](const model::Batch& block) {
                       for (const model::EdgeStats& row : block.edges) {
-                        RETURN_IF_ERROR(loaded.groups->AddAgain(row));
+                        RETURN_IF_ERROR(groups.AddAgain(row));
                       }
                       return absl::OkStatus();
                     }).status());
-    loaded.groups->FinishAgain();
   }
+  groups.FinishAgain();
   for (auto& [key, sum] : losses) {
     std::tie(sum.stage, sum.host, sum.workload) = key;
     loaded.losses.push_back(std::move(sum));
   }
-  loaded.report.damaged_blocks += addresses.damaged_blocks;
-  loaded.report.notes.insert(loaded.report.notes.end(), addresses.notes.begin(),
-                             addresses.notes.end());
+  AddReport(flows, loaded.report);
+  AddReport(addresses, loaded.report);
   return loaded;
 }
 

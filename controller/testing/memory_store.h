@@ -32,9 +32,30 @@ class MemoryStore : public storage::Store {
       const std::function<bool(const model::Batch&)>& visit) override {
     for (const BatchPtr& batch : batches_) {
       model::Batch part;
-      if (plan.edges || plan.flows) part.edges = batch->edges;
+      if (plan.edges) part.edges = batch->edges;
       if (plan.addresses) part.addresses = batch->addresses;
       if (!visit(part)) break;
+    }
+    return report;
+  }
+  absl::StatusOr<storage::ScanReport> QueryFlows(
+      const FlowQuery&, const std::function<bool(const storage::FlowRun&)>& visit) override {
+    std::map<storage::SpanEnds, uint32_t> numbers;
+    for (const BatchPtr& batch : batches_) {
+      for (const model::EdgeStats& row : batch->edges) {
+        const storage::SpanEnds ends{row.observer, row.protocol, row.transport, row.client,
+                                     row.server};
+        const auto flow = static_cast<uint32_t>(numbers.size());
+        const storage::FlowRow flow_row{.window_start_ns = row.window_start_ns,
+                                        .window_ns = row.window_ns,
+                                        .count = row.count,
+                                        .connections = row.connections,
+                                        .connect_failures = row.connect_failures,
+                                        .lost = row.lost};
+        if (!visit({numbers.try_emplace(ends, flow).first->second, ends, {&flow_row, 1}})) {
+          return report;
+        }
+      }
     }
     return report;
   }

@@ -22,13 +22,13 @@ struct View {
     }
   }
   double CountIn(uint32_t slot) const {
-    const auto it = slots.find(slot);
-    return it == slots.end() ? 0 : static_cast<double>(it->second.count);
+    const Tally* tally = slots.Find(slot);
+    return tally == nullptr ? 0 : static_cast<double>(tally->count);
   }
   double LostIn(uint32_t slot) const {
     if (count > 0) return lost * CountIn(slot) / count;
-    const auto it = slots.find(slot);
-    return it == slots.end() ? 0 : static_cast<double>(it->second.lost);
+    const Tally* tally = slots.Find(slot);
+    return tally == nullptr ? 0 : static_cast<double>(tally->lost);
   }
 
   const Slots& slots;
@@ -41,7 +41,27 @@ double Worth(const View& view, uint32_t slot, double all) {
   return view.CountIn(slot) - (all - view.CountIn(slot) - view.LostIn(slot));
 }
 
+// Room for a quarter of an hour of minutes.
+constexpr size_t kFirstSlots = 16;
+
+bool IsBefore(const Slots::Slot& slot, uint32_t number) { return slot.first < number; }
+
 }  // namespace
+
+Tally& Slots::operator[](uint32_t slot) {
+  if (slots_.empty()) slots_.reserve(kFirstSlots);
+  if (slots_.empty() || slots_.back().first < slot)
+    return slots_.emplace_back(slot, Tally()).second;
+  if (slots_.back().first == slot) return slots_.back().second;
+  const auto at = std::lower_bound(slots_.begin(), slots_.end(), slot, IsBefore);
+  if (at->first == slot) return at->second;
+  return slots_.emplace(at, slot, Tally())->second;
+}
+
+const Tally* Slots::Find(uint32_t slot) const {
+  const auto at = std::lower_bound(slots_.begin(), slots_.end(), slot, IsBefore);
+  return at == slots_.end() || at->first != slot ? nullptr : &at->second;
+}
 
 Choice ChooseViews(const Slots& client, const Slots& server) {
   std::set<uint32_t> all;

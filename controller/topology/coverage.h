@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <utility>
 #include <vector>
 
 namespace kindling::controller {
@@ -11,8 +11,19 @@ struct Tally {
   uint64_t count = 0;
   uint64_t lost = 0;
 };
-// By number of the slot.
-using Slots = std::map<uint32_t, Tally>;
+// By number of the slot, ascending. Cheap where the next one is the last one or a later one.
+class Slots {
+ public:
+  using Slot = std::pair<uint32_t, Tally>;
+
+  Tally& operator[](uint32_t slot);
+  const Tally* Find(uint32_t slot) const;  // null: none
+  std::vector<Slot>::const_iterator begin() const { return slots_.begin(); }
+  std::vector<Slot>::const_iterator end() const { return slots_.end(); }
+
+ private:
+  std::vector<Slot> slots_;
+};
 
 // Whose view stands for an edge.
 enum class Stands : uint8_t {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "base/status_macros.h"
 
 namespace kindling::controller {
 namespace {
@@ -29,8 +30,15 @@ bool IsRemote(model::Side observer, const model::Party& client) {
 uint64_t Less(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
 // A server that started within the window belongs to it.
-int64_t TimeOf(const model::EdgeStats& row) {
+template <typename Row>
+int64_t TimeOf(const Row& row) {
   return row.window_start_ns + std::max<int64_t>(row.window_ns, 0);
+}
+
+absl::Status TooMany() {
+  return absl::ResourceExhaustedError(absl::StrFormat(
+      "more than %d different edges, endpoints and states in this time: ask for less time",
+      EdgeGroups::kMaxGroups));
 }
 
 // `seen` without what `made` accounts for. Which latencies were whose is not known.
@@ -121,30 +129,42 @@ EdgeGroups::Known& EdgeGroups::KnownOf(const model::EdgeStats& row) {
   }
   Known& known = last_known_->second;
   const int64_t time_ns = TimeOf(row);
-  if (known.flow != nullptr && known.from_ns <= time_ns && time_ns < known.until_ns) return known;
+  if (!known.Holds(time_ns)) known = Learn(last_known_->first, time_ns);
+  return known;
+}
 
-  Ends ends = NameEnds(row.observer, row.client, row.server, row.protocol, row.transport, time_ns);
-  const bool is_remote = IsRemote(row.observer, row.client) && ends.client.kind == kExternal;
-  known = {.flow = &flows_.FlowOf(row, ends.client, ends.server.name, is_remote),
-           .from_ns = INT64_MIN,
-           .until_ns = INT64_MAX};
-  const auto narrow = [&](const model::Party& party, uint16_t port) {
-    if (!party.workload.empty()) return;
-    const auto [from_ns, until_ns] =
-        table_.UnchangedAround(party.address, port, row.transport, time_ns);
-    known.from_ns = std::max(known.from_ns, from_ns);
-    known.until_ns = std::min(known.until_ns, until_ns);
-  };
-  narrow(row.client, 0);
-  narrow(row.server, row.server.port);
+EdgeGroups::KnownFlow& EdgeGroups::KnownOf(const storage::FlowRun& run) {
+  if (run.flow >= known_flows_.size()) known_flows_.resize(run.flow + 1);
+  return known_flows_[run.flow];
+}
+
+EdgeGroups::Known EdgeGroups::Learn(const storage::SpanEnds& of, int64_t time_ns) {
+  Ends ends = NameEnds(of.side, of.client, of.server, of.protocol, of.transport, time_ns);
+  const bool is_remote = IsRemote(of.side, of.client) && ends.client.kind == kExternal;
+  Known known{.flow = &flows_.FlowOf(of, ends.client, ends.server.name, is_remote)};
+  Narrow(of, time_ns, known);
   known.pair = NumberOf(
       {.client = std::move(ends.client),
        .server = std::move(ends.server),
-       .observer = row.observer,
-       .protocol = row.protocol,
-       .transport = row.transport,
-       .remote_client = is_remote ? std::string(PlainAddress(row.client.address)) : std::string()});
+       .observer = of.side,
+       .protocol = of.protocol,
+       .transport = of.transport,
+       .remote_client = is_remote ? std::string(PlainAddress(of.client.address)) : std::string()});
   return known;
+}
+
+void EdgeGroups::Narrow(const storage::SpanEnds& ends, int64_t time_ns, Known& known) const {
+  known.from_ns = INT64_MIN;
+  known.until_ns = INT64_MAX;
+  const auto narrow = [&](const model::Party& party, uint16_t port) {
+    if (!party.workload.empty()) return;
+    const auto [from_ns, until_ns] =
+        table_.UnchangedAround(party.address, port, ends.transport, time_ns);
+    known.from_ns = std::max(known.from_ns, from_ns);
+    known.until_ns = std::min(known.until_ns, until_ns);
+  };
+  narrow(ends.client, 0);
+  narrow(ends.server, ends.server.port);
 }
 
 absl::Status EdgeGroups::AddTo(GroupMap& groups, uint32_t pair, const model::EdgeStats& row) {
@@ -158,16 +178,55 @@ absl::Status EdgeGroups::AddTo(GroupMap& groups, uint32_t pair, const model::Edg
   group.client = pairs_[pair].client;
   group.server = pairs_[pair].server;
   group.sum = row;
-  if (groups.size() <= kMaxGroups) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrFormat(
-      "more than %d different edges, endpoints and states in this time: ask for less time",
-      kMaxGroups));
+  return groups.size() <= kMaxGroups ? absl::OkStatus() : TooMany();
+}
+
+absl::Status EdgeGroups::AddTo(GroupMap& groups, const storage::FlowRun& run,
+                               const storage::FlowRow& row, KnownFlow& known) {
+  if (known.group == nullptr) {
+    const auto [it, is_new] = groups.try_emplace(Key{known.pair, model::Outcome::kUnset, "", ""});
+    known.group = &it->second;
+    if (is_new) {
+      known.group->client = pairs_[known.pair].client;
+      known.group->server = pairs_[known.pair].server;
+      model::EdgeStats& sum = known.group->sum;
+      sum.observer = run.ends.side;
+      sum.client = run.ends.client;
+      sum.server = run.ends.server;
+      sum.protocol = run.ends.protocol;
+      sum.transport = run.ends.transport;
+      if (groups.size() > kMaxGroups) return TooMany();
+    }
+  }
+  model::EdgeStats& sum = known.group->sum;
+  sum.count += row.count;
+  sum.connections += row.connections;
+  sum.connect_failures += row.connect_failures;
+  sum.lost += row.lost;
+  return absl::OkStatus();
 }
 
 absl::Status EdgeGroups::Add(const model::EdgeStats& row) {
   Known& known = KnownOf(row);
-  flows_.Count(row, *known.flow);
+  flows_.Count({.window_start_ns = row.window_start_ns,
+                .window_ns = row.window_ns,
+                .count = row.count,
+                .connections = row.connections,
+                .connect_failures = row.connect_failures,
+                .lost = row.lost},
+               *known.flow);
   return AddTo(groups_, known.pair, row);
+}
+
+absl::Status EdgeGroups::AddFlow(const storage::FlowRun& run) {
+  KnownFlow& known = KnownOf(run);
+  for (const storage::FlowRow& row : run.rows) {
+    const int64_t time_ns = TimeOf(row);
+    if (!known.Holds(time_ns)) known = {Learn(run.ends, time_ns)};
+    flows_.Count(row, *known.flow);
+    RETURN_IF_ERROR(AddTo(groups_, run, row, known));
+  }
+  return absl::OkStatus();
 }
 
 void EdgeGroups::AddRemainder(const Flows::Origin& origin, std::vector<EdgeGroup> seen) {
@@ -221,6 +280,7 @@ void EdgeGroups::Finish() {
   flows_.Finish();
   known_.clear();
   last_known_ = nullptr;
+  known_flows_.clear();
   std::vector<const Flows::Origin*> origins;  // by pair
   for (const Pair& pair : pairs_) origins.push_back(OriginOf(pair));
   std::map<const Flows::Origin*, std::vector<EdgeGroup>> mingled;
@@ -246,16 +306,20 @@ void EdgeGroups::Finish() {
   pair_numbers_.clear();
 }
 
+bool EdgeGroups::IsOfClient(const Choice& choice, int64_t window_start_ns) const {
+  return std::binary_search(choice.client_slots.begin(), choice.client_slots.end(),
+                            flows_.SlotOf(window_start_ns));
+}
+
 absl::Status EdgeGroups::AddAgain(const model::EdgeStats& row) {
   Ends ends =
       NameEnds(row.observer, row.client, row.server, row.protocol, row.transport, TimeOf(row));
   const Flows::Verdict* verdict =
       flows_.VerdictOf(ends.client.name, ends.server.name, row.protocol, row.transport);
   if (verdict == nullptr || verdict->choice.stands != Stands::kMixed) return absl::OkStatus();
-  const std::vector<uint32_t>& slots = verdict->choice.client_slots;
-  const bool is_clients =
-      std::binary_search(slots.begin(), slots.end(), flows_.SlotOf(row.window_start_ns));
-  if (is_clients != (row.observer == model::Side::kClient)) return absl::OkStatus();
+  if (IsOfClient(verdict->choice, row.window_start_ns) != (row.observer == model::Side::kClient)) {
+    return absl::OkStatus();
+  }
   const uint32_t pair = NumberOf({.client = std::move(ends.client),
                                   .server = std::move(ends.server),
                                   .observer = row.observer,
@@ -264,7 +328,38 @@ absl::Status EdgeGroups::AddAgain(const model::EdgeStats& row) {
   return AddTo(mixed_, pair, row);
 }
 
+EdgeGroups::KnownFlow EdgeGroups::LearnAgain(const storage::SpanEnds& of, int64_t time_ns) {
+  KnownFlow known;
+  Narrow(of, time_ns, known);
+  Ends ends = NameEnds(of.side, of.client, of.server, of.protocol, of.transport, time_ns);
+  const Flows::Verdict* verdict =
+      flows_.VerdictOf(ends.client.name, ends.server.name, of.protocol, of.transport);
+  if (verdict == nullptr || verdict->choice.stands != Stands::kMixed) return known;
+  known.choice = &verdict->choice;
+  known.pair = NumberOf({.client = std::move(ends.client),
+                         .server = std::move(ends.server),
+                         .observer = of.side,
+                         .protocol = of.protocol,
+                         .transport = of.transport});
+  return known;
+}
+
+absl::Status EdgeGroups::AddFlowAgain(const storage::FlowRun& run) {
+  KnownFlow& known = KnownOf(run);
+  for (const storage::FlowRow& row : run.rows) {
+    const int64_t time_ns = TimeOf(row);
+    if (!known.Holds(time_ns)) known = LearnAgain(run.ends, time_ns);
+    if (known.choice == nullptr ||
+        IsOfClient(*known.choice, row.window_start_ns) != (run.ends.side == model::Side::kClient)) {
+      continue;
+    }
+    RETURN_IF_ERROR(AddTo(mixed_, run, row, known));
+  }
+  return absl::OkStatus();
+}
+
 void EdgeGroups::FinishAgain() {
+  known_flows_.clear();
   for (auto& [key, group] : mixed_) {
     group.is_mixed = true;
     finished_.push_back(std::move(group));

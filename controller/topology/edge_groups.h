@@ -12,6 +12,7 @@
 #include "controller/topology/address_table.h"
 #include "controller/topology/flows.h"
 #include "model/records.h"
+#include "storage/flow_run.h"
 #include "storage/span_search.h"
 
 namespace kindling::controller {
@@ -49,6 +50,9 @@ class EdgeGroups {
   // RESOURCE_EXHAUSTED when there are too many groups to answer.
   absl::Status Add(const model::EdgeStats& row);
 
+  // The same of a flow's rows, of one answer of the store; not together with Add.
+  absl::Status AddFlow(const storage::FlowRun& run);
+
   // Call once, after the last Add.
   void Finish();
 
@@ -56,6 +60,7 @@ class EdgeGroups {
   // called.
   bool wants_rows_again() const { return flows_.has_mixed(); }
   absl::Status AddAgain(const model::EdgeStats& row);
+  absl::Status AddFlowAgain(const storage::FlowRun& run);
   void FinishAgain();
 
   // After Finish().
@@ -109,6 +114,12 @@ class EdgeGroups {
     // Of windows that end in this time.
     int64_t from_ns = 0;
     int64_t until_ns = 0;
+    bool Holds(int64_t time_ns) const { return from_ns <= time_ns && time_ns < until_ns; }
+  };
+  // Of a run of the store.
+  struct KnownFlow : Known {
+    EdgeGroup* group = nullptr;      // once there is one
+    const Choice* choice = nullptr;  // the second time: of an edge that is mixed
   };
   struct PartiesHash {
     using is_transparent = void;
@@ -129,7 +140,16 @@ class EdgeGroups {
   using KnownMap = absl::node_hash_map<storage::SpanEnds, Known, PartiesHash, PartiesEqual>;
 
   Known& KnownOf(const model::EdgeStats& row);
+  KnownFlow& KnownOf(const storage::FlowRun& run);
+  // What holds around the time of all between these ends.
+  Known Learn(const storage::SpanEnds& ends, int64_t time_ns);
+  KnownFlow LearnAgain(const storage::SpanEnds& ends, int64_t time_ns);
+  void Narrow(const storage::SpanEnds& ends, int64_t time_ns, Known& known) const;
+  // Whose view stands for a mixed edge in a window.
+  bool IsOfClient(const Choice& choice, int64_t window_start_ns) const;
   uint32_t NumberOf(Pair pair);
+  absl::Status AddTo(GroupMap& groups, const storage::FlowRun& run, const storage::FlowRow& row,
+                     KnownFlow& known);
   absl::Status AddTo(GroupMap& groups, uint32_t pair, const model::EdgeStats& row);
   EndName ServerName(model::Side observer, const model::Party& client, const model::Party& server,
                      model::Transport transport, int64_t time_ns) const;
@@ -145,6 +165,7 @@ class EdgeGroups {
   absl::flat_hash_map<Pair, uint32_t> pair_numbers_;
   KnownMap known_;
   KnownMap::value_type* last_known_ = nullptr;
+  std::vector<KnownFlow> known_flows_;  // by number
   GroupMap groups_;
   GroupMap mixed_;
   bool done_ = false;

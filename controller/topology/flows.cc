@@ -38,32 +38,44 @@ uint32_t Flows::SlotOf(int64_t window_start_ns) const {
   return static_cast<uint32_t>(std::clamp<int64_t>(slot, 0, kMaxSlots));
 }
 
-Flows::Flow& Flows::FlowOf(const model::EdgeStats& row, const EndName& client,
+uint32_t Flows::NumberOf(const std::string& text) {
+  return numbers_.try_emplace(text, static_cast<uint32_t>(numbers_.size())).first->second;
+}
+
+Flows::Flow& Flows::FlowOf(const storage::SpanEnds& ends, const EndName& client,
                            const std::string& server, bool is_remote) {
-  const std::string& host =
-      row.observer == model::Side::kServer ? row.server.host : row.client.host;
-  const std::string address(PlainAddress(row.client.address));
-  Flow& flow = flows_[{row.observer, client, address, host, server, row.protocol, row.transport}];
+  const std::string& host = ends.side == model::Side::kServer ? ends.server.host : ends.client.host;
+  const std::string address(PlainAddress(ends.client.address));
+  const uint32_t client_number = NumberOf(client.name);
+  const uint32_t server_number = NumberOf(server);
+  Flow& flow = flows_[{ends.side,
+                       {client_number, NumberOf(client.kind), NumberOf(client.host),
+                        NumberOf(address), NumberOf(host), server_number},
+                       ends.protocol,
+                       ends.transport}];
   if (flow.reported_ns != nullptr) return flow;
+  flow.side = ends.side;
   flow.client = client;
   flow.address = address;
   flow.host = host;
   flow.server = server;
-  flow.protocol = row.protocol;
-  flow.transport = row.transport;
+  flow.client_number = client_number;
+  flow.server_number = server_number;
+  flow.protocol = ends.protocol;
+  flow.transport = ends.transport;
   flow.is_remote = is_remote;
   flow.reported_ns = &reported_ns_[host];
   return flow;
 }
 
-void Flows::Count(const model::EdgeStats& row, Flow& flow) {
+void Flows::Count(const storage::FlowRow& row, Flow& flow) {
   const int64_t window_ns = std::max<int64_t>(row.window_ns, 0);
   if (first_ns_ == 0 || row.window_start_ns < first_ns_) first_ns_ = row.window_start_ns;
   last_ns_ = std::max(last_ns_, row.window_start_ns + window_ns);
   *flow.reported_ns = std::max(*flow.reported_ns, row.window_start_ns);
   // Of a protocol that is not parsed the connections are what can be compared.
   const uint64_t count =
-      row.count + (row.protocol == model::Protocol::kUnknown ? row.connections : 0);
+      row.count + (flow.protocol == model::Protocol::kUnknown ? row.connections : 0);
   Tally& tally = flow.slots[SlotOf(row.window_start_ns)];
   tally.count += count;
   tally.lost += row.lost;
@@ -93,7 +105,7 @@ bool Flows::MayCallFrom(const Flow& caller, const OriginKey& place) const {
 
 void Flows::FindOrigin(const OriginKey& key, const std::vector<Flow*>& seen) {
   Origin& origin = origins_[key];
-  const auto candidates = callers_.find(std::get<ServerKey>(key));
+  const auto candidates = callers_.find(NumberOf(*seen.front()));
   std::vector<Flow*> callers;
   if (candidates != callers_.end()) {
     for (Flow* caller : candidates->second) {
@@ -144,10 +156,16 @@ void Flows::FindOrigins() {
   for (auto& [key, flow] : flows_) {
     if (flow.is_remote) {
       seen[OriginKeyOf(flow.address, flow.host, ServerOf(flow))].push_back(&flow);
-    } else if (std::get<model::Side>(key) == model::Side::kClient) {
+    } else if (flow.side == model::Side::kClient) {
       flow.unclaimed = flow.count;
-      callers_[ServerOf(flow)].push_back(&flow);
+      callers_[NumberOf(flow)].push_back(&flow);
     }
+  }
+  // Who comes first matters where an address is shared.
+  for (auto& [server, callers] : callers_) {
+    std::sort(callers.begin(), callers.end(), [](const Flow* a, const Flow* b) {
+      return std::tie(a->client, a->address, a->host) < std::tie(b->client, b->address, b->host);
+    });
   }
   for (const auto& [key, flows] : seen) origins_[key];  // so that each knows of the others
   for (const auto& [key, flows] : seen) FindOrigin(key, flows);
@@ -166,18 +184,21 @@ void Flows::FindOrigins() {
 
 struct Flows::Pair {
   struct View {
-    bool is_present = false;
-    Slots slots;
+    std::vector<const Flow*> flows;
     uint64_t count = 0;
     uint64_t lost = 0;
     uint64_t ragged = 0;
 
     void Add(const Flow& flow) {
-      is_present = true;
-      Merge(flow.slots, slots);
+      flows.push_back(&flow);
       count += flow.count;
       lost += flow.lost;
       ragged += flow.ragged;
+    }
+    Slots slots() const {
+      Slots sum;
+      for (const Flow* flow : flows) Merge(flow->slots, sum);
+      return sum;
     }
   };
   View client;
@@ -187,31 +208,31 @@ struct Flows::Pair {
 };
 
 void Flows::MakeVerdicts() {
-  std::map<PairKey, Pair> pairs;
+  absl::flat_hash_map<PairNumber, Pair> pairs;
   for (const auto& [key, flow] : flows_) {
-    if (std::get<model::Side>(key) != model::Side::kServer) {
-      pairs[{flow.client.name, ServerOf(flow)}].client.Add(flow);
+    if (flow.side != model::Side::kServer) {
+      pairs[PairOf(flow)].client.Add(flow);
       continue;
     }
     if (!flow.is_remote) {
-      pairs[{flow.client.name, ServerOf(flow)}].server.Add(flow);
+      pairs[PairOf(flow)].server.Add(flow);
       continue;
     }
     const Origin& origin = origins_.at(OriginKeyOf(flow.address, flow.host, ServerOf(flow)));
     if (const EndName* owner = origin.owner()) {
-      pairs[{owner->name, ServerOf(flow)}].server.Add(flow);
+      pairs[{NumberOf(owner->name), NumberOf(flow)}].server.Add(flow);
     }
   }
   for (const auto& [key, callers] : callers_of_) {
     if (origins_.at(key).owner() != nullptr) continue;
     for (const Flow* caller : callers) {
-      pairs[{caller->client.name, ServerOf(*caller)}].among_others += caller->count;
+      pairs[PairOf(*caller)].among_others += caller->count;
     }
   }
   for (const auto& [key, pair] : pairs) {
     const Pair::View& client = pair.client;
     const Pair::View& server = pair.server;
-    if (!client.is_present || !server.is_present) continue;
+    if (client.flows.empty() || server.flows.empty()) continue;
     Verdict& verdict = verdicts_[key];
     verdict.client_count = client.count;
     verdict.server_count = server.count;
@@ -220,7 +241,7 @@ void Flows::MakeVerdicts() {
     verdict.unexplained =
         Beyond(difference, client.lost + server.lost + ragged + pair.among_others);
     const bool is_plain = client.lost == 0 && server.lost == 0 && difference <= ragged;
-    if (!is_plain) verdict.choice = ChooseViews(client.slots, server.slots);
+    if (!is_plain) verdict.choice = ChooseViews(client.slots(), server.slots());
     has_mixed_ |= verdict.choice.stands == Stands::kMixed;
   }
 }
@@ -250,7 +271,11 @@ std::vector<const Flows::Origin*> Flows::origins() const {
 
 const Flows::Verdict* Flows::VerdictOf(const std::string& client, const std::string& server,
                                        model::Protocol protocol, model::Transport transport) const {
-  const auto it = verdicts_.find({client, {server, protocol, transport}});
+  const auto client_number = numbers_.find(client);
+  const auto server_number = numbers_.find(server);
+  if (client_number == numbers_.end() || server_number == numbers_.end()) return nullptr;
+  const auto it =
+      verdicts_.find({client_number->second, {server_number->second, protocol, transport}});
   return it == verdicts_.end() ? nullptr : &it->second;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -7,9 +8,14 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/node_hash_map.h"
+#include "base/hash.h"
 #include "controller/topology/address_table.h"
 #include "controller/topology/coverage.h"
 #include "model/records.h"
+#include "storage/flow_run.h"
+#include "storage/span_search.h"
 
 namespace kindling::controller {
 
@@ -27,15 +33,18 @@ class Flows {
   // in it, or not yet.
   Flows(const AddressTable& table, int64_t start_ns, int64_t end_ns);
 
-  // What rows with the same observer, ends and protocol as `row` count towards. `is_remote`: they
-  // are a server's, which knows its client by nothing but an address. Lifetime: until Finish().
+  // What rows of these ends count towards. `is_remote`: they are a server's, which knows its client
+  // by nothing but an address. Lifetime: until Finish().
   struct Flow {
+    model::Side side = model::Side::kUnknown;
     EndName client;
     std::string address;  // of the client
     std::string host;     // of who saw it
     std::string server;
-    model::Protocol protocol;
-    model::Transport transport;
+    uint32_t client_number = 0;  // of its name
+    uint32_t server_number = 0;
+    model::Protocol protocol = model::Protocol::kUnknown;
+    model::Transport transport = model::Transport::kUnknown;
     bool is_remote = false;
     Slots slots;
     uint64_t count = 0;
@@ -45,9 +54,9 @@ class Flows {
     uint64_t unclaimed = 0;              // a client's, not yet found among what a server saw
     int64_t* reported_ns = nullptr;      // of its host
   };
-  Flow& FlowOf(const model::EdgeStats& row, const EndName& client, const std::string& server,
+  Flow& FlowOf(const storage::SpanEnds& ends, const EndName& client, const std::string& server,
                bool is_remote);
-  void Count(const model::EdgeStats& row, Flow& flow);
+  void Count(const storage::FlowRow& row, Flow& flow);
   // Call once, after the last row.
   void Finish();
 
@@ -100,17 +109,25 @@ class Flows {
   int64_t last_ns() const { return last_ns_; }
 
  private:
-  using FlowKey = std::tuple<model::Side, EndName, std::string, std::string, std::string,
-                             model::Protocol, model::Transport>;
+  // Side, texts of a client, its address and who saw it, the server; texts by number.
+  using FlowKey =
+      std::tuple<model::Side, std::array<uint32_t, 6>, model::Protocol, model::Transport>;
   using ServerKey = std::tuple<std::string, model::Protocol, model::Transport>;
   // With the host on which the address means something; empty: it is unique.
   using OriginKey = std::tuple<std::string, std::string, ServerKey>;
-  using PairKey = std::tuple<std::string, ServerKey>;
+  // Names by number.
+  using ServerNumber = std::tuple<uint32_t, model::Protocol, model::Transport>;
+  using PairNumber = std::tuple<uint32_t, ServerNumber>;
   struct Pair;
 
   static ServerKey ServerOf(const Flow& flow) {
     return {flow.server, flow.protocol, flow.transport};
   }
+  static ServerNumber NumberOf(const Flow& flow) {
+    return {flow.server_number, flow.protocol, flow.transport};
+  }
+  static PairNumber PairOf(const Flow& flow) { return {flow.client_number, NumberOf(flow)}; }
+  uint32_t NumberOf(const std::string& text);
   OriginKey OriginKeyOf(const std::string& address, const std::string& server_host,
                         ServerKey server) const;
   // Whether `caller` may be who the server saw from an address.
@@ -123,12 +140,13 @@ class Flows {
   const int64_t start_ns_;
   const int64_t end_ns_;
   const int64_t slot_ns_;
-  std::map<FlowKey, Flow> flows_;
+  base::StringMap<uint32_t> numbers_;  // of texts
+  absl::node_hash_map<FlowKey, Flow> flows_;
   std::map<std::string, int64_t> reported_ns_;  // by host: the last window it told of
-  std::map<ServerKey, std::vector<Flow*>> callers_;
+  absl::flat_hash_map<ServerNumber, std::vector<Flow*>> callers_;
   std::map<OriginKey, Origin> origins_;
   std::map<OriginKey, std::vector<Flow*>> callers_of_;
-  std::map<PairKey, Verdict> verdicts_;
+  absl::node_hash_map<PairNumber, Verdict> verdicts_;
   bool has_mixed_ = false;
   int64_t first_ns_ = 0;
   int64_t last_ns_ = 0;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -86,8 +87,64 @@ class ServiceMapTest : public ::testing::Test {
     }
     return groups;
   }
+  // The same rows as the store gives them as flows.
+  std::unique_ptr<EdgeGroups> FlowGroups() {
+    auto groups = std::make_unique<EdgeGroups>(table_, kStartNs, kEndNs);
+    std::map<storage::SpanEnds, uint32_t> numbers;
+    const auto each = [&](auto add) {
+      for (const model::EdgeStats& row : rows_) {
+        const storage::SpanEnds ends{row.observer, row.protocol, row.transport, row.client,
+                                     row.server};
+        const auto next = static_cast<uint32_t>(numbers.size());
+        const storage::FlowRow flow{.window_start_ns = row.window_start_ns,
+                                    .window_ns = row.window_ns,
+                                    .count = row.count,
+                                    .connections = row.connections,
+                                    .connect_failures = row.connect_failures,
+                                    .lost = row.lost};
+        EXPECT_OK(add({numbers.try_emplace(ends, next).first->second, ends, {&flow, 1}}));
+      }
+    };
+    each([&](const storage::FlowRun& run) { return groups->AddFlow(run); });
+    groups->Finish();
+    if (groups->wants_rows_again()) {
+      numbers.clear();
+      each([&](const storage::FlowRun& run) { return groups->AddFlowAgain(run); });
+      groups->FinishAgain();
+    }
+    return groups;
+  }
   std::vector<MapEdge> Edges(bool by_endpoint = false) {
-    return BuildEdges(*Groups(), by_endpoint, [](const EdgeGroup&) { return true; });
+    const auto all = [](const EdgeGroup&) { return true; };
+    std::vector<MapEdge> edges = BuildEdges(*Groups(), by_endpoint, all);
+    if (!by_endpoint) ExpectSameCounts(BuildEdges(*FlowGroups(), false, all), edges);
+    return edges;
+  }
+  // In all that flows tell.
+  static void ExpectSameCounts(const std::vector<MapEdge>& flows,
+                               const std::vector<MapEdge>& edges) {
+    ASSERT_EQ(flows.size(), edges.size());
+    const auto views = [](const MapEdge& edge) {
+      std::vector<uint64_t> out;
+      for (const EdgeView* view : {&edge.client_view, &edge.server_view, &edge.mixed_view}) {
+        for (const uint64_t number : {uint64_t{view->present}, view->requests, view->lost,
+                                      view->connections, view->connect_failures}) {
+          out.push_back(number);
+        }
+      }
+      return out;
+    };
+    for (size_t i = 0; i < edges.size(); ++i) {
+      EXPECT_EQ(flows[i].client, edges[i].client);
+      EXPECT_EQ(flows[i].server, edges[i].server);
+      EXPECT_EQ(flows[i].client_hosts, edges[i].client_hosts);
+      EXPECT_EQ(flows[i].server_hosts, edges[i].server_hosts);
+      EXPECT_EQ(flows[i].server_address, edges[i].server_address);
+      EXPECT_EQ(flows[i].stands, edges[i].stands);
+      EXPECT_EQ(flows[i].unexplained, edges[i].unexplained);
+      EXPECT_EQ(flows[i].notes, edges[i].notes);
+      EXPECT_EQ(views(flows[i]), views(edges[i]));
+    }
   }
   // "client n" of each edge.
   std::vector<std::string> Counts() {

@@ -10,8 +10,10 @@
 #include "absl/status/statusor.h"
 #include "model/records.h"
 #include "storage/blocks/edge_series.h"
+#include "storage/blocks/flow_ends.h"
 #include "storage/blocks/sealed_block.h"
 #include "storage/blocks/zstd_dictionaries.h"
+#include "storage/flow_run.h"
 
 // EdgeStats in columns, by series: README.md draws the format.
 namespace kindling::storage {
@@ -37,6 +39,11 @@ SealedBlock EncodeEdgeBlock(const EdgeSeries& series, std::span<const EdgeRow> r
 using EdgeVisitor = std::function<bool(model::EdgeStats& row)>;
 absl::Status ReadEdgeBlock(std::string_view body, const ZstdDictionaries& dictionaries,
                            int64_t start_ns, int64_t end_ns, const EdgeVisitor& visit);
+// The same rows as flows, by number in `ends`, a series after another; texts and numbers of other
+// columns are not copied.
+using FlowVisitor = std::function<bool(uint32_t flow, std::span<const FlowRow> rows)>;
+absl::Status ReadFlows(std::string_view body, const ZstdDictionaries& dictionaries,
+                       int64_t start_ns, int64_t end_ns, FlowEnds& ends, const FlowVisitor& visit);
 
 // All of these at once. Limits: also kMaxEdgeBlockTextBytes for the texts of all rows, and what
 // 2 * kEdgeBlockRows rows take, histograms of 8 KiB at most each.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <span>
 #include <string_view>
 
 #include "storage/blocks/edge_block.h"
@@ -13,6 +14,14 @@ namespace {
 
 void Check(std::string_view body) {
   const ZstdDictionaries none;
+  FlowEnds ends;
+  size_t flow_rows = 0;
+  const bool has_flows = ReadFlows(body, none, INT64_MIN, INT64_MAX, ends,
+                                   [&](uint32_t flow, std::span<const FlowRow> run) {
+                                     if (flow >= ends.size()) std::abort();
+                                     return (flow_rows += run.size()) <= 1000;
+                                   })
+                             .ok();
   // Of a size that is quickly compared.
   size_t rows = 0;
   if (!ReadEdgeBlock(body, none, INT64_MIN, INT64_MAX,
@@ -23,6 +32,7 @@ void Check(std::string_view body) {
   }
   const auto decoded = DecodeEdgeBlock(body, none);
   if (!decoded.ok()) return;
+  if (!has_flows || flow_rows != decoded->size()) std::abort();
   // Series of one name that were written twice are merged once.
   const SealedBlock block = EncodeEdgeBlock(*decoded, none);
   const auto again = DecodeEdgeBlock(block.body, none);

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <span>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -67,6 +70,72 @@ std::vector<EdgeStats> SomeSeries(uint64_t seed, int series, int windows) {
     }
   }
   return rows;
+}
+
+FlowRow FlowOf(const EdgeStats& row) {
+  return {.window_start_ns = row.window_start_ns,
+          .window_ns = row.window_ns,
+          .count = row.count,
+          .connections = row.connections,
+          .connect_failures = row.connect_failures,
+          .lost = row.lost};
+}
+
+SpanEnds EndsOf(const EdgeStats& row) {
+  return {.side = row.observer,
+          .protocol = row.protocol,
+          .transport = row.transport,
+          .client = row.client,
+          .server = row.server};
+}
+
+TEST(EdgeBlockTest, FlowsAreTheSameRows) {
+  const ZstdDictionaries none;
+  FlowEnds ends;
+  std::map<SpanEnds, uint32_t> numbers;  // of both blocks
+  for (const uint64_t seed : {1, 2}) {
+    const std::vector<EdgeStats> some = SomeSeries(seed, 40, 30);
+    const SealedBlock block = EncodeEdgeBlock(some, none);
+    const int64_t from_ns = some.front().window_start_ns + 50 * kSecond;
+    const int64_t to_ns = from_ns + 100 * kSecond;
+    const auto rows = DecodeEdgeBlock(block.body, none, from_ns, to_ns);
+    ASSERT_OK(rows);
+    size_t next = 0;
+    ASSERT_OK(ReadFlows(block.body, none, from_ns, to_ns, ends,
+                        [&](uint32_t flow, std::span<const FlowRow> run) {
+                          for (const FlowRow& row : run) {
+                            EXPECT_EQ(row, FlowOf((*rows)[next]));
+                            EXPECT_EQ(ends[flow], EndsOf((*rows)[next++]));
+                          }
+                          EXPECT_EQ(numbers.try_emplace(ends[flow], flow).first->second, flow);
+                          return true;
+                        }));
+    EXPECT_EQ(next, rows->size());
+  }
+  EXPECT_EQ(ends.size(), numbers.size());
+}
+
+TEST(EdgeBlockTest, FlowsStopWhenTold) {
+  const ZstdDictionaries none;
+  const SealedBlock block = EncodeEdgeBlock(SomeSeries(3, 10, 5), none);
+  FlowEnds ends;
+  int runs = 0;
+  ASSERT_OK(ReadFlows(block.body, none, INT64_MIN, INT64_MAX, ends,
+                      [&](uint32_t, std::span<const FlowRow>) { return ++runs < 3; }));
+  EXPECT_EQ(runs, 3);
+}
+
+TEST(EdgeBlockTest, WhatEndsForgetGetsAnotherNumber) {
+  FlowEnds ends;
+  const EdgeStats row = RandomRecords(1).Edge();
+  const uint32_t first = ends.Flow(row);
+  EXPECT_EQ(ends.Flow(row), first);
+  EXPECT_EQ(ends[first], EndsOf(row));
+  ends.Forget();
+  EXPECT_EQ(ends.size(), 0);
+  const uint32_t second = ends.Flow(row);
+  EXPECT_NE(second, first);
+  EXPECT_EQ(ends[second], EndsOf(row));
 }
 
 TEST(EdgeBlockTest, EveryFieldComesBack) {

@@ -23,6 +23,12 @@ struct PartyIds {
   uint32_t dns_name = 0;
   uint32_t port = 0;
   auto operator<=>(const PartyIds&) const = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const PartyIds& ids) {
+    return H::combine(std::move(h), ids.workload, ids.workload_kind, ids.host, ids.address,
+                      ids.dns_name, ids.port);
+  }
 };
 
 // What names a series, parties and texts by number; in the order in which series are stored.
@@ -36,6 +42,12 @@ struct SeriesIds {
   uint32_t outcome = 0;
   uint32_t status_code = 0;
   auto operator<=>(const SeriesIds&) const = default;
+
+  template <typename H>
+  friend H AbslHashValue(H h, const SeriesIds& ids) {
+    return H::combine(std::move(h), ids.observer, ids.server, ids.client, ids.protocol,
+                      ids.transport, ids.endpoint, ids.outcome, ids.status_code);
+  }
 };
 
 // The series of rows of EdgeStats. They are named once, however many rows they have and blocks

@@ -16,6 +16,7 @@
 #include "storage/blocks/span_block.h"
 #include "storage/engine/address_rows.h"
 #include "storage/engine/block_reader.h"
+#include "storage/engine/block_scan.h"
 #include "storage/engine/chunk_values.h"
 #include "storage/engine/metric_runs.h"
 #include "storage/engine/rocks_status.h"
@@ -34,44 +35,6 @@ int64_t TimeOf(const model::Span& row) { return row.start_ns; }
 int64_t TimeOf(const model::EdgeStats& row) { return row.window_start_ns; }
 int64_t TimeOf(const model::ProcessEvent& row) { return row.time_ns; }
 int64_t TimeOf(const model::Loss& row) { return row.time_ns; }
-
-// Visits the blocks of one class and space in a stretch of time.
-class BlockScan {
- public:
-  BlockScan(rocksdb::DB& db, const View& view, Space space, const Cancelled& cancelled)
-      : db_(db), view_(view), space_(std::move(space)), cancelled_(cancelled) {}
-
-  // `read` gets the body of each block; it returns an error for what it cannot decode.
-  template <typename Read>
-  void Each(Tier tier, BlockClass block_class, int64_t start_ns, int64_t end_ns, Read read) {
-    damage.AddFaults(view_, tier, start_ns, end_ns);
-    for (const auto& bucket : view_.buckets) {
-      if (bucket->id.tier != tier || !bucket->id.Overlaps(start_ns, end_ns)) continue;
-      for (const auto& block : bucket->blocks) {
-        if (stopped) return;
-        if (block->key.block_class != block_class || block->key.space != space_) continue;
-        if (block->last_ns < start_ns || block->first_ns >= end_ns) continue;
-        wanted = StillWanted(cancelled_);
-        stopped = !wanted.ok();
-        if (stopped) return;
-        rocksdb::PinnableSlice body;
-        absl::Status status = ReadPart(db_, view_, *bucket, *block, BlockPart::kBody, &body);
-        if (status.ok()) status = read(*bucket, *block, body.ToStringView());
-        if (!status.ok()) damage.Add(*block, status);
-      }
-    }
-  }
-
-  Damage damage;
-  bool stopped = false;
-  absl::Status wanted;  // not OK: it has stopped for that
-
- private:
-  rocksdb::DB& db_;
-  const View& view_;
-  const Space space_;
-  const Cancelled& cancelled_;
-};
 
 class Scanner {
  public:
@@ -96,7 +59,7 @@ class Scanner {
       batch.first_ns = from.first_ns;
       batch.last_ns = from.last_ns;
       if (plan_.spans) CopyRows(Tier::kSpans, from.spans, batch.spans);
-      if (plan_.edges || plan_.flows) CopyRows(Tier::kSeries10s, from.edges, batch.edges);
+      if (plan_.edges) CopyRows(Tier::kSeries10s, from.edges, batch.edges);
       if (plan_.processes) CopyRows(Tier::kEvents, from.processes, batch.processes);
       if (plan_.losses) CopyRows(Tier::kEvents, from.losses, batch.losses);
       Give(batch);
@@ -113,12 +76,9 @@ class Scanner {
   }
 
   void Edges() {
-    const int64_t step_ns = plan_.flows ? std::max(plan_.step_ns, kMinuteNs) : plan_.step_ns;
-    for (const TierRange& range : SeriesRanges(view_, plan_.start_ns, plan_.end_ns, step_ns)) {
-      const bool has_flows = range.tier != Tier::kSeries10s;
-      const BlockClass block_class =
-          plan_.flows && has_flows ? BlockClass::kFlows : BlockClass::kEdges;
-      blocks_.Each(range.tier, block_class, range.start_ns, range.end_ns,
+    for (const TierRange& range :
+         SeriesRanges(view_, plan_.start_ns, plan_.end_ns, plan_.step_ns)) {
+      blocks_.Each(range.tier, BlockClass::kEdges, range.start_ns, range.end_ns,
                    [&](const Bucket&, const Block&, std::string_view body) {
                      return GiveEdges(body, range);
                    });
@@ -282,7 +242,7 @@ absl::StatusOr<ScanReport> ScanView(rocksdb::DB& db, const View& view, const Sca
                                     const std::function<bool(const model::Batch&)>& visit) {
   Scanner scanner(db, view, plan, visit);
   if (plan.addresses) scanner.Addresses();
-  if (plan.edges || plan.flows) scanner.Edges();
+  if (plan.edges) scanner.Edges();
   if (plan.spans) scanner.Spans();
   if (plan.processes) scanner.Events(BlockClass::kProcesses, &model::Batch::processes);
   if (plan.losses) scanner.Events(BlockClass::kLosses, &model::Batch::losses);
