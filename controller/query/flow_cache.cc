@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -22,10 +23,27 @@ constexpr int64_t kAroundStepNs = 15 * kMinuteNs;
 constexpr absl::Duration kCheap = absl::Milliseconds(20);
 constexpr int kShare = 10;
 constexpr size_t kMaxEntries = 256;
-// Of a group, of an edge and of a name, with the texts that do not fit into their strings.
-constexpr size_t kGroupBytes = 1100;
-constexpr size_t kEdgeBytes = 1100;
+// Flows of more time than this are not taken for what happened in a moment of it.
+constexpr int64_t kLongAroundNs = kHourNs + kMinuteNs;
+// Of a name that is remembered, and of what else hangs on a group.
 constexpr size_t kNameBytes = 700;
+constexpr size_t kOtherBytes = 300;
+
+// What a text takes beside its string.
+size_t BytesOf(const std::string& text) {
+  static const size_t kInside = std::string().capacity();
+  return text.capacity() > kInside ? text.capacity() + 1 : 0;
+}
+size_t BytesOf(const EndName& end) {
+  return BytesOf(end.name) + BytesOf(end.kind) + BytesOf(end.host);
+}
+size_t BytesOf(const model::Party& party) { return BytesOf(party.address); }
+size_t BytesOf(const std::set<std::string>& texts) {
+  constexpr size_t kNode = 4 * sizeof(void*) + sizeof(std::string);
+  size_t bytes = 0;
+  for (const std::string& text : texts) bytes += kNode + BytesOf(text);
+  return bytes;
+}
 
 Range Widen(const Range& range, int64_t step_ns) {
   return {storage::AlignDown(range.start_ns, step_ns),
@@ -37,7 +55,8 @@ Range Widen(const Range& range, int64_t step_ns) {
 NamedFlows::NamedFlows(LoadedEdges loaded, const Range& range)
     : loaded_(std::move(loaded)),
       range_(range),
-      edges_(EdgesConcerned(*loaded_.groups, model::Filter(), model::RecordKind::kSpan)) {}
+      edges_(EdgesConcerned(*loaded_.groups, model::Filter(), model::RecordKind::kSpan)),
+      memory_bytes_(CountBytes()) {}
 
 NamedFlows::EndsList NamedFlows::PossibleNames(const storage::SpanEnds& ends) const {
   {
@@ -86,10 +105,24 @@ void NamedFlows::AddCompleteness(const QueryContext& context, const model::Filte
   AddMissing(context, loaded_, filter, model::RecordKind::kSpan, range, edges, completeness);
 }
 
-size_t NamedFlows::memory_bytes() const {
-  return sizeof(*this) + loaded_.groups->groups().size() * kGroupBytes +
-         edges_.size() * kEdgeBytes +
-         std::min(kMaxRemembered, loaded_.groups->groups().size()) * kNameBytes;
+size_t NamedFlows::CountBytes() const {
+  const std::vector<EdgeGroup>& groups = loaded_.groups->groups();
+  size_t bytes = sizeof(*this) + std::min(kMaxRemembered, groups.size()) * kNameBytes;
+  for (const EdgeGroup& group : groups) {
+    bytes += sizeof(group) + kOtherBytes + BytesOf(group.client) + BytesOf(group.server) +
+             BytesOf(group.sum.client) + BytesOf(group.sum.server);
+  }
+  for (const MapEdge& edge : edges_) {
+    bytes += sizeof(edge) + BytesOf(edge.client) + BytesOf(edge.server) +
+             BytesOf(edge.client_hosts) + BytesOf(edge.server_hosts);
+    for (const std::string& note : edge.notes) bytes += sizeof(note) + BytesOf(note);
+  }
+  return bytes;
+}
+
+bool FlowCache::Loaded::IsGood(uint64_t last_change, absl::Time now) const {
+  if (flows == nullptr) return false;
+  return last_change <= changes || (took > kCheap && now < at + kShare * took);
 }
 
 std::shared_ptr<FlowCache::Entry> FlowCache::EntryOf(const Key& key) {
@@ -107,19 +140,44 @@ std::shared_ptr<FlowCache::Entry> FlowCache::EntryOf(const Key& key) {
 
 void FlowCache::Evict() {
   while (entries_.size() > 1 && (bytes_ > max_bytes_ || entries_.size() > kMaxEntries)) {
-    bytes_ -= entries_.back()->bytes;
+    const Loaded& loaded = entries_.back()->loaded;
+    if (loaded.flows != nullptr) bytes_ -= loaded.flows->memory_bytes();
     by_key_.erase(entries_.back()->key);
     entries_.pop_back();
   }
 }
 
-void FlowCache::NoteSize(const std::shared_ptr<Entry>& entry, size_t bytes) {
+std::shared_ptr<const NamedFlows> FlowCache::FindGood(const Entry& entry,
+                                                      uint64_t last_change) const {
+  absl::MutexLock lock(&mu_);
+  return entry.loaded.IsGood(last_change, absl::Now()) ? entry.loaded.flows : nullptr;
+}
+
+std::shared_ptr<const NamedFlows> FlowCache::FindCovering(const QueryContext& context,
+                                                          const Range& range) {
+  // What else of its time has changed since does not matter to the question.
+  const uint64_t last_change = context.sources.store.ChangesIn(range.start_ns, range.end_ns);
+  const absl::Time now = absl::Now();
+  absl::MutexLock lock(&mu_);
+  for (auto it = entries_.begin(); it != entries_.end(); ++it) {
+    const auto& [tenant, cluster, start_ns, end_ns] = (*it)->key;
+    if (tenant != context.caller.tenant || cluster != context.caller.cluster) continue;
+    if (start_ns > range.start_ns || end_ns < range.end_ns) continue;
+    if (end_ns - start_ns > kLongAroundNs || !(*it)->loaded.IsGood(last_change, now)) continue;
+    entries_.splice(entries_.begin(), entries_, it);
+    return entries_.front()->loaded.flows;
+  }
+  return nullptr;
+}
+
+void FlowCache::Put(Entry& entry, Loaded loaded) {
   absl::MutexLock lock(&mu_);
   ++loads_;
-  const auto known = by_key_.find(entry->key);
-  // Evicted meanwhile.
-  if (known == by_key_.end() || *known->second != entry) return;
-  bytes_ += bytes - std::exchange(entry->bytes, bytes);
+  const auto known = by_key_.find(entry.key);
+  const bool is_kept = known != by_key_.end() && known->second->get() == &entry;
+  if (is_kept) bytes_ += loaded.flows->memory_bytes();
+  if (is_kept && entry.loaded.flows != nullptr) bytes_ -= entry.loaded.flows->memory_bytes();
+  std::swap(entry.loaded, loaded);  // the old one goes after the lock
   Evict();
 }
 
@@ -130,28 +188,32 @@ absl::StatusOr<std::shared_ptr<const NamedFlows>> FlowCache::Get(const QueryCont
   const Caller& caller = context.caller;
   const std::shared_ptr<Entry> entry =
       EntryOf({caller.tenant, caller.cluster, whole.start_ns, whole.end_ns});
-  absl::MutexLock lock(&entry->mu);
+  absl::MutexLock lock(&entry->loading);
   // Before anything is read: what comes after this may be missed, and is noticed the next time.
   const uint64_t changes = context.sources.store.ChangesIn(whole.start_ns, whole.end_ns);
-  const absl::Time now = absl::Now();
-  if (entry->flows != nullptr) {
-    const bool is_recent = entry->took > kCheap && now < entry->loaded + kShare * entry->took;
-    if (entry->changes == changes || is_recent) return entry->flows;
-  }
-  ASSIGN_OR_RETURN(LoadedEdges loaded, LoadEdges(context, whole, EdgeDetail::kFlows));
-  entry->flows = std::make_shared<const NamedFlows>(std::move(loaded), whole);
-  entry->changes = changes;
-  entry->loaded = absl::Now();
-  entry->took = entry->loaded - now;
-  NoteSize(entry, entry->flows->memory_bytes());
-  return entry->flows;
+  if (auto flows = FindGood(*entry, changes)) return flows;
+  const absl::Time began = absl::Now();
+  ASSIGN_OR_RETURN(LoadedEdges edges, LoadEdges(context, whole, EdgeDetail::kFlows));
+  Loaded loaded{.flows = std::make_shared<const NamedFlows>(std::move(edges), whole),
+                .changes = changes,
+                .at = absl::Now()};
+  loaded.took = loaded.at - began;
+  auto flows = loaded.flows;
+  Put(*entry, std::move(loaded));
+  return flows;
 }
 
 absl::StatusOr<std::shared_ptr<const NamedFlows>> FlowCache::GetAround(const QueryContext& context,
                                                                        const Range& range) {
-  return Get(context, Widen({std::max<int64_t>(range.start_ns - kAroundNs, 0),
-                             std::min(range.end_ns, INT64_MAX - kAroundNs) + kAroundNs},
-                            kAroundStepNs));
+  Range around{std::max<int64_t>(range.start_ns - kAroundNs, 0),
+               std::min(range.end_ns, INT64_MAX - kAroundNs) + kAroundNs};
+  // Of the minute that is now, what there was when it was loaded will do.
+  const int64_t now_ns = storage::AlignDown(context.sources.clock.WallNs(), kMinuteNs);
+  if (auto flows = FindCovering(
+          context, {around.start_ns, std::min(around.end_ns, std::max(range.end_ns, now_ns))})) {
+    return flows;
+  }
+  return Get(context, Widen(around, kAroundStepNs));
 }
 
 uint64_t FlowCache::loads() const {

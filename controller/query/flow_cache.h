@@ -44,18 +44,21 @@ class NamedFlows {
   void AddCompleteness(const QueryContext& context, const model::Filter& filter, const Range& range,
                        CompletenessSum& completeness) const;
 
-  // Roughly.
-  size_t memory_bytes() const;
+  const Range& range() const { return range_; }
+  // With room for what it will remember; roughly.
+  size_t memory_bytes() const { return memory_bytes_; }
 
  private:
   static constexpr size_t kMaxRemembered = 20'000;
   static constexpr size_t kMaxNames = 16;
 
   std::vector<EdgeGroups::Ends> FindPossibleNames(const storage::SpanEnds& ends) const;
+  size_t CountBytes() const;
 
   const LoadedEdges loaded_;
   const Range range_;
   const std::vector<MapEdge> edges_;
+  const size_t memory_bytes_;
   mutable absl::Mutex mu_;
   // Possible names.
   mutable absl::flat_hash_map<storage::SpanEnds, EndsList> names_ ABSL_GUARDED_BY(mu_);
@@ -77,7 +80,8 @@ class FlowCache {
   // The flows of the minutes, or the hours of a long range, that `range` touches.
   absl::StatusOr<std::shared_ptr<const NamedFlows>> Get(const QueryContext& context,
                                                         const Range& range);
-  // The flows around what happened in `range`, cut so that questions about nearby times share them.
+  // The flows around what happened in `range`: any that are here and not of much more time, or else
+  // such as questions about nearby times share.
   absl::StatusOr<std::shared_ptr<const NamedFlows>> GetAround(const QueryContext& context,
                                                               const Range& range);
 
@@ -86,24 +90,31 @@ class FlowCache {
 
  private:
   using Key = std::tuple<std::string, std::string, int64_t, int64_t>;  // tenant, cluster, range
+  struct Loaded {
+    std::shared_ptr<const NamedFlows> flows;  // null: not yet
+    uint64_t changes = 0;
+    absl::Time at;
+    absl::Duration took;
+    // For what has last changed then.
+    bool IsGood(uint64_t last_change, absl::Time now) const;
+  };
   struct Entry {
     explicit Entry(Key of) : key(std::move(of)) {}
     const Key key;
-    absl::Mutex mu;
-    std::shared_ptr<const NamedFlows> flows ABSL_GUARDED_BY(mu);
-    uint64_t changes ABSL_GUARDED_BY(mu) = 0;
-    absl::Time loaded ABSL_GUARDED_BY(mu);
-    absl::Duration took ABSL_GUARDED_BY(mu);
-    size_t bytes = 0;  // the cache's mu_ guards it
+    absl::Mutex loading;  // held while it is loaded
+    Loaded loaded;        // the cache's mu_ guards it
   };
   using Entries = std::list<std::shared_ptr<Entry>>;  // the last used first
 
   std::shared_ptr<Entry> EntryOf(const Key& key);
-  void NoteSize(const std::shared_ptr<Entry>& entry, size_t bytes);
+  std::shared_ptr<const NamedFlows> FindGood(const Entry& entry, uint64_t last_change) const;
+  // Null: none that cover the range.
+  std::shared_ptr<const NamedFlows> FindCovering(const QueryContext& context, const Range& range);
+  void Put(Entry& entry, Loaded loaded);
   void Evict() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const size_t max_bytes_;
-  mutable absl::Mutex mu_;  // taken after an entry's
+  mutable absl::Mutex mu_;  // taken after an entry's `loading`
   Entries entries_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<Key, Entries::iterator> by_key_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;

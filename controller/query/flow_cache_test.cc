@@ -29,6 +29,11 @@ class CountingStore : public MemoryStore {
     ++scans;
     return MemoryStore::QueryFlows(query, visit);
   }
+  // What was appended first is of all time, the rest from changed_from_ns on.
+  uint64_t ChangesIn(int64_t start_ns, int64_t end_ns) const override {
+    return end_ns >= changed_from_ns ? MemoryStore::ChangesIn(start_ns, end_ns) : 1;
+  }
+  int64_t changed_from_ns = INT64_MIN;
   int scans = 0;
   FlowQuery last_flows;
 };
@@ -104,6 +109,45 @@ TEST_F(FlowCacheTest, NearbyTimesShareWhatIsAround) {
   // What is near an end has two minutes more on that side.
   ASSERT_OK(flows_.GetAround(context_, {kStartNs + kMinuteNs, kStartNs + 2 * kMinuteNs}));
   EXPECT_EQ(store_.last_flows.start_ns, kStartNs - 15 * kMinuteNs);
+}
+
+TEST_F(FlowCacheTest, AMomentIsNamedByFlowsThatCoverIt) {
+  AddCalls("cart", 5);
+  clock_.Advance(kStartNs + 20 * kMinuteNs + 30 * kSecondNs - clock_.WallNs());
+  const auto around = [&](int64_t from_ns, int64_t to_ns) {
+    const auto got = flows_.GetAround(context_, {from_ns, to_ns});
+    EXPECT_OK(got);
+    return got.ok() ? *got : nullptr;
+  };
+  // Those of a search, not of the quarter of an hour.
+  const auto search = Get(flows_, kStartNs + 3 * kMinuteNs, kStartNs + 21 * kMinuteNs);
+  const int64_t middle_ns = kStartNs + 10 * kMinuteNs;
+  EXPECT_EQ(around(middle_ns, middle_ns + 1), search);
+  // Of what was a moment ago nothing comes after now.
+  EXPECT_EQ(around(kStartNs + 19 * kMinuteNs, kStartNs + 20 * kMinuteNs), search);
+  EXPECT_EQ(store_.scans, 1);
+  // Two minutes before are looked at.
+  EXPECT_NE(around(kStartNs + 4 * kMinuteNs, middle_ns), search);
+  EXPECT_EQ(store_.scans, 2);
+  // Others' are not looked at, nor those of a day.
+  const QueryContext other{sources_, {.tenant = "u", .cluster = "c"}, [] { return false; }};
+  ASSERT_OK(flows_.GetAround(other, {middle_ns, middle_ns + 1}));
+  EXPECT_EQ(store_.scans, 3);
+  FlowCache days;
+  Get(days, kStartNs - 24 * 60 * kMinuteNs, kStartNs + 21 * kMinuteNs);
+  ASSERT_OK(days.GetAround(context_, {middle_ns, middle_ns + 1}));
+  EXPECT_EQ(store_.scans, 5);
+}
+
+TEST_F(FlowCacheTest, WhatChangedElsewhereInTheFlowsIsNoMatter) {
+  AddCalls("cart", 5);
+  const auto search = Get(flows_, kStartNs, kStartNs + 20 * kMinuteNs);
+  const int64_t middle_ns = kStartNs + 10 * kMinuteNs;
+  store_.changed_from_ns = middle_ns + 3 * kMinuteNs;
+  AddCalls("cart", 5);
+  EXPECT_EQ(*flows_.GetAround(context_, {middle_ns, middle_ns + 1}), search);
+  EXPECT_NE(*flows_.GetAround(context_, {middle_ns, middle_ns + 2 * kMinuteNs}), search);
+  EXPECT_NE(Get(flows_, kStartNs, kStartNs + 20 * kMinuteNs), search);
 }
 
 TEST_F(FlowCacheTest, StrangeRangesAreNoFault) {

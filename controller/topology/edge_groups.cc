@@ -191,8 +191,10 @@ absl::Status EdgeGroups::AddTo(GroupMap& groups, const storage::FlowRun& run,
       known.group->server = pairs_[known.pair].server;
       model::EdgeStats& sum = known.group->sum;
       sum.observer = run.ends.side;
-      sum.client = run.ends.client;
-      sum.server = run.ends.server;
+      // Who they are the names say.
+      sum.client.address = run.ends.client.address;
+      sum.server.address = run.ends.server.address;
+      sum.server.port = run.ends.server.port;
       sum.protocol = run.ends.protocol;
       sum.transport = run.ends.transport;
       if (groups.size() > kMaxGroups) return TooMany();
