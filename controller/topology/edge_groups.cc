@@ -14,6 +14,9 @@ namespace {
 constexpr std::string_view kExternal = "external";
 // Of parties to remember; beyond that all are looked up anew.
 constexpr size_t kMaxKnown = 200'000;
+// Room made at once for groups, which are large, so that they need not move; what is not used of it
+// is address space and no more.
+constexpr size_t kUsualGroups = 8192;
 
 EndName Own(const model::Party& party) { return {party.workload, party.workload_kind, party.host}; }
 
@@ -63,7 +66,9 @@ bool IsNothing(const model::EdgeStats& sum) {
 }  // namespace
 
 EdgeGroups::EdgeGroups(const AddressTable& table, int64_t start_ns, int64_t end_ns)
-    : table_(table), flows_(table, start_ns, end_ns) {}
+    : table_(table),
+      flows_(table, start_ns, end_ns),
+      pair_numbers_(0, PairHash{&pairs_}, PairEqual{&pairs_}) {}
 
 EndName EdgeGroups::ServerName(model::Side observer, const model::Party& client,
                                const model::Party& server, model::Transport transport,
@@ -110,9 +115,12 @@ EdgeGroups::Ends EdgeGroups::NameEnds(model::Side observer, const model::Party& 
 }
 
 uint32_t EdgeGroups::NumberOf(Pair pair) {
-  const auto [it, is_new] = pair_numbers_.try_emplace(pair, pairs_.size());
-  if (is_new) pairs_.push_back(std::move(pair));
-  return it->second;
+  const auto known = pair_numbers_.find(pair);
+  if (known != pair_numbers_.end()) return *known;
+  const auto number = static_cast<uint32_t>(pairs_.size());
+  pairs_.push_back(std::move(pair));
+  pair_numbers_.insert(number);
+  return number;
 }
 
 EdgeGroups::Known& EdgeGroups::KnownOf(const model::EdgeStats& row) {
@@ -167,29 +175,38 @@ void EdgeGroups::Narrow(const storage::SpanEnds& ends, int64_t time_ns, Known& k
   narrow(ends.server, ends.server.port);
 }
 
-absl::Status EdgeGroups::AddTo(GroupMap& groups, uint32_t pair, const model::EdgeStats& row) {
-  const auto [it, is_new] =
-      groups.try_emplace(Key{pair, row.outcome, row.endpoint, row.status_code});
-  EdgeGroup& group = it->second;
+std::pair<uint32_t, bool> EdgeGroups::Groups::Find(Key key, const std::vector<Pair>& names) {
+  const Pair& pair = names[key.pair];
+  const auto next = static_cast<uint32_t>(all.size());
+  const auto [it, is_new] = numbers.try_emplace(std::move(key), next);
+  if (is_new) {
+    if (all.empty()) all.reserve(kUsualGroups);
+    pairs.push_back(it->first.pair);
+    all.push_back({.client = pair.client, .server = pair.server});
+  }
+  return {it->second, is_new};
+}
+
+absl::Status EdgeGroups::AddTo(Groups& groups, uint32_t pair, const model::EdgeStats& row) {
+  const auto [number, is_new] =
+      groups.Find(Key{pair, row.outcome, row.endpoint, row.status_code}, pairs_);
+  EdgeGroup& group = groups.all[number];
   if (!is_new) {
     model::AddNumbers(row, group.sum);
     return absl::OkStatus();
   }
-  group.client = pairs_[pair].client;
-  group.server = pairs_[pair].server;
   group.sum = row;
-  return groups.size() <= kMaxGroups ? absl::OkStatus() : TooMany();
+  return groups.all.size() <= kMaxGroups ? absl::OkStatus() : TooMany();
 }
 
-absl::Status EdgeGroups::AddTo(GroupMap& groups, const storage::FlowRun& run,
+absl::Status EdgeGroups::AddTo(Groups& groups, const storage::FlowRun& run,
                                const storage::FlowRow& row, KnownFlow& known) {
-  if (known.group == nullptr) {
-    const auto [it, is_new] = groups.try_emplace(Key{known.pair, model::Outcome::kUnset, "", ""});
-    known.group = &it->second;
+  if (!known.group) {
+    const auto [number, is_new] =
+        groups.Find(Key{known.pair, model::Outcome::kUnset, "", ""}, pairs_);
+    known.group = number;
     if (is_new) {
-      known.group->client = pairs_[known.pair].client;
-      known.group->server = pairs_[known.pair].server;
-      model::EdgeStats& sum = known.group->sum;
+      model::EdgeStats& sum = groups.all[number].sum;
       sum.observer = run.ends.side;
       // Who they are the names say.
       sum.client.address = run.ends.client.address;
@@ -197,10 +214,10 @@ absl::Status EdgeGroups::AddTo(GroupMap& groups, const storage::FlowRun& run,
       sum.server.port = run.ends.server.port;
       sum.protocol = run.ends.protocol;
       sum.transport = run.ends.transport;
-      if (groups.size() > kMaxGroups) return TooMany();
+      if (groups.all.size() > kMaxGroups) return TooMany();
     }
   }
-  model::EdgeStats& sum = known.group->sum;
+  model::EdgeStats& sum = groups.all[*known.group].sum;
   sum.count += row.count;
   sum.connections += row.connections;
   sum.connect_failures += row.connect_failures;
@@ -237,8 +254,9 @@ void EdgeGroups::AddRemainder(const Flows::Origin& origin, std::vector<EdgeGroup
     return Kind(group.sum.outcome, group.sum.endpoint, group.sum.status_code);
   };
   std::map<Kind, model::EdgeStats> made;
-  for (const auto& [key, group] : groups_) {
-    const Pair& pair = pairs_[key.pair];
+  for (size_t i = 0; i < groups_.all.size(); ++i) {
+    const EdgeGroup& group = groups_.all[i];
+    const Pair& pair = pairs_[groups_.pairs[i]];
     if (pair.observer != model::Side::kClient || pair.server.name != origin.server ||
         pair.protocol != origin.protocol || pair.transport != origin.transport ||
         !origin.callers.contains(pair.client)) {
@@ -286,26 +304,28 @@ void EdgeGroups::Finish() {
   std::vector<const Flows::Origin*> origins;  // by pair
   for (const Pair& pair : pairs_) origins.push_back(OriginOf(pair));
   std::map<const Flows::Origin*, std::vector<EdgeGroup>> mingled;
-  for (auto& [key, group] : groups_) {
-    const Flows::Origin* origin = origins[key.pair];
+  std::vector<bool> is_mingled(groups_.all.size());
+  for (size_t i = 0; i < groups_.all.size(); ++i) {
+    const Flows::Origin* origin = origins[groups_.pairs[i]];
     if (origin == nullptr) continue;
     if (const EndName* owner = origin->owner()) {
-      group.client = *owner;
+      groups_.all[i].client = *owner;
     } else {
-      mingled[origin].push_back(std::move(group));
+      is_mingled[i] = true;
+      mingled[origin].push_back(std::move(groups_.all[i]));
     }
   }
+  // Most often none, and all stay where they are.
+  if (mingled.empty()) finished_ = std::move(groups_.all);
   for (auto& [origin, seen] : mingled) {
     if (origin->outside > 0) AddRemainder(*origin, std::move(seen));
   }
-  finished_.reserve(finished_.size() + groups_.size());
-  for (auto& [key, group] : groups_) {
-    const Flows::Origin* origin = origins[key.pair];
-    if (origin == nullptr || origin->owner() != nullptr) finished_.push_back(std::move(group));
+  for (size_t i = 0; i < groups_.all.size(); ++i) {
+    if (!is_mingled[i]) finished_.push_back(std::move(groups_.all[i]));
   }
-  groups_.clear();
-  pairs_.clear();
+  groups_ = {};
   pair_numbers_.clear();
+  pairs_.clear();
 }
 
 bool EdgeGroups::IsOfClient(const Choice& choice, int64_t window_start_ns) const {
@@ -362,11 +382,11 @@ absl::Status EdgeGroups::AddFlowAgain(const storage::FlowRun& run) {
 
 void EdgeGroups::FinishAgain() {
   known_flows_.clear();
-  for (auto& [key, group] : mixed_) {
+  for (EdgeGroup& group : mixed_.all) {
     group.is_mixed = true;
     finished_.push_back(std::move(group));
   }
-  mixed_.clear();
+  mixed_ = {};
 }
 
 }  // namespace kindling::controller

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/container/node_hash_map.h"
 #include "absl/hash/hash.h"
 #include "absl/status/status.h"
@@ -46,6 +48,8 @@ class EdgeGroups {
 
   // `table` must outlive this.
   EdgeGroups(const AddressTable& table, int64_t start_ns, int64_t end_ns);
+  EdgeGroups(const EdgeGroups&) = delete;
+  EdgeGroups& operator=(const EdgeGroups&) = delete;
 
   // RESOURCE_EXHAUSTED when there are too many groups to answer.
   absl::Status Add(const model::EdgeStats& row);
@@ -106,7 +110,14 @@ class EdgeGroups {
       return H::combine(std::move(h), key.pair, key.outcome, key.endpoint, key.status_code);
     }
   };
-  using GroupMap = absl::node_hash_map<Key, EdgeGroup>;
+  struct Groups {
+    std::vector<EdgeGroup> all;
+    std::vector<uint32_t> pairs;  // of each
+    absl::flat_hash_map<Key, uint32_t> numbers;
+
+    // The number of the group, and whether it is new: then it has its names and no more.
+    std::pair<uint32_t, bool> Find(Key key, const std::vector<Pair>& names);
+  };
   // Rows by who talked to whom, before names: most rows are like one that came before.
   struct Known {
     uint32_t pair = 0;
@@ -118,7 +129,7 @@ class EdgeGroups {
   };
   // Of a run of the store.
   struct KnownFlow : Known {
-    EdgeGroup* group = nullptr;      // once there is one
+    std::optional<uint32_t> group;   // its number, once there is one
     const Choice* choice = nullptr;  // the second time: of an edge that is mixed
   };
   struct PartiesHash {
@@ -148,9 +159,9 @@ class EdgeGroups {
   // Whose view stands for a mixed edge in a window.
   bool IsOfClient(const Choice& choice, int64_t window_start_ns) const;
   uint32_t NumberOf(Pair pair);
-  absl::Status AddTo(GroupMap& groups, const storage::FlowRun& run, const storage::FlowRow& row,
+  absl::Status AddTo(Groups& groups, const storage::FlowRun& run, const storage::FlowRow& row,
                      KnownFlow& known);
-  absl::Status AddTo(GroupMap& groups, uint32_t pair, const model::EdgeStats& row);
+  absl::Status AddTo(Groups& groups, uint32_t pair, const model::EdgeStats& row);
   EndName ServerName(model::Side observer, const model::Party& client, const model::Party& server,
                      model::Transport transport, int64_t time_ns) const;
   EndName ClientName(model::Side observer, const model::Party& client, const model::Party& server,
@@ -162,12 +173,26 @@ class EdgeGroups {
   const AddressTable& table_;
   Flows flows_;
   std::vector<Pair> pairs_;  // by number
-  absl::flat_hash_map<Pair, uint32_t> pair_numbers_;
+  // The numbers, found by what they are of.
+  struct PairHash {
+    using is_transparent = void;
+    const std::vector<Pair>* pairs;
+    size_t operator()(const Pair& pair) const { return absl::HashOf(pair); }
+    size_t operator()(uint32_t number) const { return absl::HashOf((*pairs)[number]); }
+  };
+  struct PairEqual {
+    using is_transparent = void;
+    const std::vector<Pair>* pairs;
+    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
+    bool operator()(uint32_t number, const Pair& pair) const { return (*pairs)[number] == pair; }
+    bool operator()(const Pair& pair, uint32_t number) const { return (*pairs)[number] == pair; }
+  };
+  absl::flat_hash_set<uint32_t, PairHash, PairEqual> pair_numbers_;
   KnownMap known_;
   KnownMap::value_type* last_known_ = nullptr;
   std::vector<KnownFlow> known_flows_;  // by number
-  GroupMap groups_;
-  GroupMap mixed_;
+  Groups groups_;
+  Groups mixed_;
   bool done_ = false;
   std::vector<EdgeGroup> finished_;
 };

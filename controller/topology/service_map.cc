@@ -1,9 +1,11 @@
 #include "controller/topology/service_map.h"
 
 #include <algorithm>
+#include <numeric>
 #include <tuple>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "controller/topology/flows.h"
@@ -11,17 +13,34 @@
 namespace kindling::controller {
 namespace {
 
-using EdgeKey =
-    std::tuple<std::string, std::string, std::string, model::Transport, std::string, std::string>;
+// The edge that a group is part of, by what names it.
+struct EdgeKey {
+  const EdgeGroup* group;
+  bool by_endpoint;
 
-EdgeKey KeyOf(const EdgeGroup& group, bool by_endpoint) {
-  const model::EdgeStats& sum = group.sum;
-  return {group.client.name,
-          group.server.name,
-          ProtocolText(sum.protocol, sum.transport),
-          sum.transport,
-          by_endpoint ? sum.endpoint : std::string(),
-          by_endpoint ? sum.status_code : std::string()};
+  auto Parts() const {
+    const model::EdgeStats& sum = group->sum;
+    static const std::string kNone;
+    return std::tie(group->client.name, group->server.name, sum.protocol, sum.transport,
+                    by_endpoint ? sum.endpoint : kNone, by_endpoint ? sum.status_code : kNone);
+  }
+  bool operator==(const EdgeKey& other) const { return Parts() == other.Parts(); }
+
+  template <typename H>
+  friend H AbslHashValue(H h, const EdgeKey& key) {
+    return H::combine(std::move(h), key.Parts());
+  }
+};
+
+MapEdge EdgeOf(const EdgeGroup& group, bool by_endpoint) {
+  MapEdge edge;
+  edge.client = group.client.name;
+  edge.server = group.server.name;
+  edge.protocol = ProtocolText(group.sum.protocol, group.sum.transport);
+  edge.transport = group.sum.transport;
+  if (by_endpoint) edge.endpoint = group.sum.endpoint;
+  if (by_endpoint) edge.status_code = group.sum.status_code;
+  return edge;
 }
 
 void AddTo(MapEdge& edge, const EdgeGroup& group) {
@@ -48,9 +67,17 @@ PairKey PairOf(const MapEdge& edge) {
   return {edge.client, edge.server, edge.protocol, edge.transport};
 }
 
-PairKey PairOf(const EdgeGroup& group) {
-  return {group.client.name, group.server.name,
-          ProtocolText(group.sum.protocol, group.sum.transport), group.sum.transport};
+bool IsOfSamePair(const MapEdge& a, const MapEdge& b) {
+  return a.client == b.client && a.server == b.server && a.protocol == b.protocol &&
+         a.transport == b.transport;
+}
+
+bool IsBefore(const MapEdge& a, const MapEdge& b) {
+  const auto names = [](const MapEdge& edge) {
+    return std::tie(edge.client, edge.server, edge.protocol, edge.transport, edge.endpoint,
+                    edge.status_code);
+  };
+  return names(a) < names(b);
 }
 
 void CompareViews(const Flows::Verdict& verdict, MapEdge& edge) {
@@ -91,25 +118,24 @@ void CompareShared(const Flows::Origin& origin, std::vector<MapEdge>& edges) {
 }
 
 // The view that stands for a pair of ends is one for all its endpoints; where a filter left nothing
-// of it, the other.
+// of it, the other. Edges of a pair follow one another.
 void ChooseStanding(std::vector<MapEdge>& edges) {
-  struct Present {
-    bool client = false;
-    bool server = false;
-    bool mixed = false;
-  };
-  std::map<PairKey, Present> present;
-  for (const MapEdge& edge : edges) {
-    Present& views = present[PairOf(edge)];
-    views.client |= edge.client_view.present;
-    views.server |= edge.server_view.present;
-    views.mixed |= edge.mixed_view.present;
-  }
-  for (MapEdge& edge : edges) {
-    const Present& views = present[PairOf(edge)];
-    if (edge.stands == Stands::kMixed && !views.mixed) edge.stands = Stands::kServer;
-    if (edge.stands == Stands::kServer && !views.server) edge.stands = Stands::kClient;
-    if (edge.stands == Stands::kClient && !views.client) edge.stands = Stands::kServer;
+  for (auto begin = edges.begin(); begin != edges.end();) {
+    bool has_client = false;
+    bool has_server = false;
+    bool has_mixed = false;
+    auto end = begin;
+    for (; end != edges.end() && IsOfSamePair(*begin, *end); ++end) {
+      has_client |= end->client_view.present;
+      has_server |= end->server_view.present;
+      has_mixed |= end->mixed_view.present;
+    }
+    for (; begin != end; ++begin) {
+      Stands& stands = begin->stands;
+      if (stands == Stands::kMixed && !has_mixed) stands = Stands::kServer;
+      if (stands == Stands::kServer && !has_server) stands = Stands::kClient;
+      if (stands == Stands::kClient && !has_client) stands = Stands::kServer;
+    }
   }
 }
 
@@ -169,16 +195,18 @@ void EdgeView::Add(const EdgeGroup& group) {
 
 std::vector<MapEdge> BuildEdges(const EdgeGroups& groups, bool by_endpoint,
                                 const GroupPredicate& wanted) {
-  std::map<EdgeKey, MapEdge> by_key;
-  std::map<PairKey, const Flows::Verdict*> verdicts;
+  std::vector<MapEdge> made;
+  absl::flat_hash_map<EdgeKey, size_t> places;
+  std::vector<const Flows::Verdict*> verdicts;  // of each
   for (const EdgeGroup& group : groups.groups()) {
     if (!wanted(group)) continue;
-    const auto [verdict, is_new] = verdicts.try_emplace(PairOf(group), nullptr);
+    const auto [place, is_new] = places.try_emplace({&group, by_endpoint}, made.size());
     if (is_new) {
-      verdict->second = groups.flows().VerdictOf(group.client.name, group.server.name,
-                                                 group.sum.protocol, group.sum.transport);
+      made.push_back(EdgeOf(group, by_endpoint));
+      verdicts.push_back(groups.flows().VerdictOf(group.client.name, group.server.name,
+                                                  group.sum.protocol, group.sum.transport));
     }
-    MapEdge& edge = by_key[KeyOf(group, by_endpoint)];
+    MapEdge& edge = made[place->second];
     AddTo(edge, group);
     if (group.is_remainder && edge.notes.empty()) {
       edge.notes.push_back(
@@ -186,19 +214,18 @@ std::vector<MapEdge> BuildEdges(const EdgeGroups& groups, bool by_endpoint,
           "did, or one behind the address.");
     }
   }
+  for (size_t i = 0; i < made.size(); ++i) {
+    if (verdicts[i] == nullptr) continue;
+    made[i].stands = verdicts[i]->choice.stands;
+    if (!by_endpoint) CompareViews(*verdicts[i], made[i]);
+  }
+  std::vector<size_t> order(made.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [&made](size_t a, size_t b) { return IsBefore(made[a], made[b]); });
   std::vector<MapEdge> edges;
-  edges.reserve(by_key.size());
-  for (auto& [key, edge] : by_key) {
-    std::tie(edge.client, edge.server, edge.protocol, edge.transport, edge.endpoint,
-             edge.status_code) = key;
-    edges.push_back(std::move(edge));
-  }
-  for (MapEdge& edge : edges) {
-    const auto verdict = verdicts.find(PairOf(edge));
-    if (verdict == verdicts.end() || verdict->second == nullptr) continue;
-    edge.stands = verdict->second->choice.stands;
-    if (!by_endpoint) CompareViews(*verdict->second, edge);
-  }
+  edges.reserve(made.size());
+  for (const size_t i : order) edges.push_back(std::move(made[i]));
   ChooseStanding(edges);
   if (!by_endpoint) {
     for (const Flows::Origin* origin : groups.flows().origins()) CompareShared(*origin, edges);

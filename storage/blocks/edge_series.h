@@ -42,12 +42,6 @@ struct SeriesIds {
   uint32_t outcome = 0;
   uint32_t status_code = 0;
   auto operator<=>(const SeriesIds&) const = default;
-
-  template <typename H>
-  friend H AbslHashValue(H h, const SeriesIds& ids) {
-    return H::combine(std::move(h), ids.observer, ids.server, ids.client, ids.protocol,
-                      ids.transport, ids.endpoint, ids.outcome, ids.status_code);
-  }
 };
 
 // The series of rows of EdgeStats. They are named once, however many rows they have and blocks

@@ -18,16 +18,17 @@ uint32_t FlowEnds::Party(const PartyIds& party) {
 }
 
 uint32_t FlowEnds::Flow(const SeriesIds& series) {
-  SeriesIds key = series;
-  key.endpoint = key.outcome = key.status_code = 0;
+  const FlowIds key{.client = series.client,
+                    .server = series.server,
+                    .kind = series.observer << 16 | series.protocol << 8 | series.transport};
   const auto [it, is_new] =
       flow_numbers_.try_emplace(key, first_flow_ + static_cast<uint32_t>(flows_.size()));
   if (is_new) {
-    flows_.push_back({.side = static_cast<model::Side>(key.observer),
-                      .protocol = static_cast<model::Protocol>(key.protocol),
-                      .transport = static_cast<model::Transport>(key.transport),
-                      .client = PartyOf(key.client),
-                      .server = PartyOf(key.server)});
+    flows_.push_back({.side = static_cast<model::Side>(series.observer),
+                      .protocol = static_cast<model::Protocol>(series.protocol),
+                      .transport = static_cast<model::Transport>(series.transport),
+                      .client = PartyOf(series.client),
+                      .server = PartyOf(series.server)});
   }
   return it->second;
 }

@@ -5,6 +5,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/hash.h"
@@ -34,6 +35,19 @@ class FlowEnds {
   void Forget();
 
  private:
+  // Parties by number, and side, protocol and transport in one.
+  struct FlowIds {
+    uint32_t client;
+    uint32_t server;
+    uint32_t kind;
+    bool operator==(const FlowIds&) const = default;
+
+    template <typename H>
+    friend H AbslHashValue(H h, const FlowIds& ids) {
+      return H::combine(std::move(h), ids.client, ids.server, ids.kind);
+    }
+  };
+
   model::Party PartyOf(uint32_t number) const;
   uint32_t Party(const model::Party& party);
 
@@ -43,7 +57,7 @@ class FlowEnds {
   absl::flat_hash_map<PartyIds, uint32_t> party_numbers_;
   uint32_t first_flow_ = 0;
   std::deque<SpanEnds> flows_;
-  absl::flat_hash_map<SeriesIds, uint32_t> flow_numbers_;
+  absl::flat_hash_map<FlowIds, uint32_t> flow_numbers_;
 };
 
 }  // namespace kindling::storage
