@@ -21,7 +21,7 @@ constexpr int64_t kAroundNs = 2 * kMinuteNs;
 constexpr int64_t kAroundStepNs = 15 * kMinuteNs;
 // What takes no longer to load is always loaded anew.
 constexpr absl::Duration kCheap = absl::Milliseconds(20);
-constexpr int kShare = 10;
+constexpr int kShare = 25;
 constexpr size_t kMaxEntries = 256;
 // Flows of more time than this are not taken for what happened in a moment of it.
 constexpr int64_t kLongAroundNs = kHourNs + kMinuteNs;

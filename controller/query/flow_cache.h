@@ -65,9 +65,9 @@ class NamedFlows {
 };
 
 // Keeps flows from question to question. They are loaded anew when anything of their time has
-// changed in the store; while that takes long and goes on all the time, at most a tenth of the time
-// is spent on it and names and completeness of answers may be as old as that: ten times what
-// loading takes.
+// changed in the store; while that takes long and goes on all the time, at most a twenty-fifth of
+// the time is spent on it and names and completeness of answers may be as old as that: twenty-five
+// times what loading takes.
 //
 // Threads: safe from any; one loads the same flows, others wait for it.
 // Limits:  max_bytes in all, but for the last one asked for.
