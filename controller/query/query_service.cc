@@ -7,7 +7,6 @@
 #include "base/rpc_status.h"
 #include "controller/query/edge_queries.h"
 #include "controller/query/endpoint_queries.h"
-#include "controller/query/flow_cache.h"
 #include "controller/query/host_queries.h"
 #include "controller/query/label_queries.h"
 #include "controller/query/metric_queries.h"
