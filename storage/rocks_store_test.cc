@@ -329,7 +329,7 @@ TEST_F(RocksStoreTest, ADamagedBlockIsSkippedAndReported) {
     WaitUntilSealed();
   }
   int block = 0;
-  Tamper(IsBody, [&](std::string value) { return ++block == 2 ? Flipped(value) : value; });
+  Tamper(IsBody, [&](const std::string& value) { return ++block == 2 ? Flipped(value) : value; });
   EXPECT_EQ(block, 3);
   Open();
   ScanReport report;
@@ -353,7 +353,7 @@ TEST_F(RocksStoreTest, ABatchThatCannotBeReadBeforeItIsSealedIsReported) {
   ASSERT_OK(store_->Append({LossBatch("a", 2, kStartNs, 2)}));
   int batch = 0;
   Tamper([](std::string_view key) { return RawBatchKey::Parse(key).has_value(); },
-         [&](std::string value) { return ++batch == 1 ? Flipped(value) : value; });
+         [&](const std::string& value) { return ++batch == 1 ? Flipped(value) : value; });
   Open();
   ScanReport report;
   EXPECT_EQ(Scan(PlanFor(), &report).losses.size(), 1);

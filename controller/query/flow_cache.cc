@@ -115,7 +115,7 @@ size_t NamedFlows::CountBytes() const {
   for (const MapEdge& edge : edges_) {
     bytes += sizeof(edge) + BytesOf(edge.client) + BytesOf(edge.server) +
              BytesOf(edge.client_hosts) + BytesOf(edge.server_hosts);
-    for (const std::string& note : edge.notes) bytes += sizeof(note) + BytesOf(note);
+    for (const std::string& note : edge.notes) bytes += sizeof(std::string) + BytesOf(note);
   }
   return bytes;
 }

@@ -160,12 +160,12 @@ class Scanner {
       Give(batch);
       batch.edges.clear();
     };
-    const absl::Status status = ReadEdgeBlock(body, *view_.dictionaries, range.start_ns,
-                                              range.end_ns, [&](model::EdgeStats& row) {
-                                                batch.edges.push_back(std::move(row));
-                                                if (batch.edges.size() == kEdgesPerVisit) give();
-                                                return !blocks_.stopped;
-                                              });
+    absl::Status status = ReadEdgeBlock(body, *view_.dictionaries, range.start_ns, range.end_ns,
+                                        [&](model::EdgeStats& row) {
+                                          batch.edges.push_back(std::move(row));
+                                          if (batch.edges.size() == kEdgesPerVisit) give();
+                                          return !blocks_.stopped;
+                                        });
     give();
     return status;
   }
