@@ -126,17 +126,22 @@ TEST_F(FlowCacheTest, AMomentIsNamedByFlowsThatCoverIt) {
   // Of what was a moment ago nothing comes after now.
   EXPECT_EQ(around(kStartNs + 19 * kMinuteNs, kStartNs + 20 * kMinuteNs), search);
   EXPECT_EQ(store_.scans, 1);
-  // Two minutes before are looked at.
-  EXPECT_NE(around(kStartNs + 4 * kMinuteNs, middle_ns), search);
+  // The shortest that do.
+  const auto longer = Get(flows_, kStartNs + 2 * kMinuteNs, kStartNs + 21 * kMinuteNs);
+  EXPECT_EQ(around(middle_ns, middle_ns + 1), search);
+  EXPECT_EQ(around(kStartNs + 4 * kMinuteNs, middle_ns), longer);
   EXPECT_EQ(store_.scans, 2);
+  // Two minutes before are looked at.
+  EXPECT_NE(around(kStartNs + 3 * kMinuteNs, middle_ns), longer);
+  EXPECT_EQ(store_.scans, 3);
   // Others' are not looked at, nor those of a day.
   const QueryContext other{sources_, {.tenant = "u", .cluster = "c"}, [] { return false; }};
   ASSERT_OK(flows_.GetAround(other, {middle_ns, middle_ns + 1}));
-  EXPECT_EQ(store_.scans, 3);
+  EXPECT_EQ(store_.scans, 4);
   FlowCache days;
   Get(days, kStartNs - 24 * 60 * kMinuteNs, kStartNs + 21 * kMinuteNs);
   ASSERT_OK(days.GetAround(context_, {middle_ns, middle_ns + 1}));
-  EXPECT_EQ(store_.scans, 5);
+  EXPECT_EQ(store_.scans, 6);
 }
 
 TEST_F(FlowCacheTest, WhatChangedElsewhereInTheFlowsIsNoMatter) {
