@@ -56,6 +56,7 @@ bool MayConcern(const model::Filter& filter, model::RecordKind kind, const EdgeG
 
 void AddReport(const storage::ScanReport& from, storage::ScanReport& report) {
   report.damaged_blocks += from.damaged_blocks;
+  report.damaged_rows += from.damaged_rows;
   report.notes.insert(report.notes.end(), from.notes.begin(), from.notes.end());
 }
 
