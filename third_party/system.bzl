@@ -20,6 +20,7 @@ _LIBRARIES = {
     "grpc": ["grpc++", "protobuf"],
     "gtest": ["gtest"],
     "gtest_main": ["gtest_main"],
+    "jemalloc": ["jemalloc"],
     "libbpf": ["libbpf"],
     "protobuf": ["protobuf"],
     "re2": ["re2"],
