@@ -21,6 +21,8 @@ class LastTick final : public EventSink {
   void OnConnOpen(const ConnOpen&) override {}
   void OnConnectFailure(const ConnectFailure&) override {}
   void OnConnCounters(const ConnCounters&) override {}
+  void OnTcp(const TcpSample&) override {}
+  void OnListener(const ListenerSample&) override {}
   void OnData(const DataEvent&) override {}
   void OnListen(const ListenEvent&) override {}
   void OnTask(const TaskEvent&) override {}

@@ -11,6 +11,7 @@
 #include "bpf/common/call.bpf.h"
 #include "bpf/common/conn.bpf.h"
 #include "bpf/common/data.bpf.h"
+#include "bpf/common/tcp.bpf.h"
 
 char kd_license[] SEC("license") = "GPL";
 
@@ -76,8 +77,10 @@ static __always_inline int kd_connecting(struct sock *sk)
 	__u32 netns = kd_netns_of(sk);
 	struct kd_conn *c = kd_find(sk);
 
-	if (c && c->flags & KD_CONN_OPENED)
-		kd_announce_end(c); /* the socket is used again */
+	if (c && c->flags & KD_CONN_OPENED) { /* the socket is used again */
+		kd_announce_tcp_end(c, sk);
+		kd_announce_end(c);
+	}
 	if (kd_current_is_self() || !(kd_netns_in_scope(netns) || kd_current_in_scope()))
 		return 0;
 	if (!c)
@@ -87,6 +90,7 @@ static __always_inline int kd_connecting(struct sock *sk)
 	kd_start_conn(c, KD_TRANSPORT_TCP, netns, 1);
 	c->side = KD_SIDE_CLIENT;
 	c->flags = KD_CONN_CONNECTING;
+	c->tcp.counted_before = kd_socket_retransmits(sk);
 	return 0;
 }
 
@@ -129,6 +133,8 @@ static __always_inline int kd_connect_failed(struct sock *sk)
 	failed->error = BPF_CORE_READ(sk, sk_err);
 	if (!failed->error)
 		failed->error = ECANCELED; /* the caller gave up */
+	failed->syn_retransmits = kd_retransmits(c, kd_socket_retransmits(sk));
+	failed->resets_received = c->tcp.resets_received;
 	kd_read_endpoints(&failed->ends, sk);
 	bpf_ringbuf_submit(failed, BPF_RB_NO_WAKEUP);
 	return 0;
@@ -151,6 +157,9 @@ static __always_inline int kd_accepted(struct sock *sk)
 		return 0;
 	kd_start_conn(c, KD_TRANSPORT_TCP, netns, 0);
 	c->side = KD_SIDE_SERVER;
+	/* The SYN-ACKs that were sent again are the listener's. */
+	if (kd_sees_synacks)
+		c->tcp.counted_before = kd_socket_retransmits(sk);
 	if (in_scope)
 		kd_announce(c, sk, KD_ORIGIN_ACCEPT, 0);
 	else
@@ -174,11 +183,22 @@ static __always_inline int kd_listening(struct sock *sk)
 	return 0;
 }
 
+static __always_inline int kd_closing(struct sock *sk, int before)
+{
+	struct kd_conn *c = kd_find(sk);
+
+	if (c)
+		kd_note_tcp_end(c, sk, before);
+	return 0;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(kd_inet_sock_set_state, struct sock *sk, int before, int after)
 {
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
+	if (after == TCP_CLOSE && before != TCP_SYN_SENT)
+		return kd_closing(sk, before);
 	if (after == TCP_SYN_SENT)
 		return kd_connecting(sk);
 	if (after == TCP_LISTEN)
@@ -201,8 +221,12 @@ int BPF_PROG(kd_tcp_destroy_sock, struct sock *sk)
 		return 0;
 	if (kd_is_untold(c))
 		kd_announce(c, sk, kd_late_origin(c), 0);
-	if (c->flags & KD_CONN_OPENED)
+	if (c->flags & KD_CONN_OPENED) {
+		kd_announce_tcp_end(c, sk);
 		kd_announce_end(c);
+	} else if (c->flags & KD_CONN_LISTENER) {
+		kd_announce_listener_end(c, sk);
+	}
 	kd_forget(sk);
 	return 0;
 }
@@ -380,6 +404,7 @@ int kd_find_sockets(struct bpf_iter__task_file *ctx)
 				kd_start_conn(c, transport, netns, 0);
 				c->tgid = tgid;
 				c->flags = KD_CONN_LISTENER;
+				c->tcp.counted_before = BPF_CORE_READ(sk, sk_drops.counter);
 			}
 		}
 		bpf_seq_write(seq, &found.listen, sizeof(found.listen));
@@ -448,7 +473,7 @@ int kd_sweep_by_address(struct bpf_iter__bpf_map_elem *ctx)
 	if (!entry || !key)
 		return 0;
 	address = *key;
-	closed = entry->conn.transport != KD_TRANSPORT_TCP &&
+	closed = entry->conn.transport != KD_TRANSPORT_TCP && entry->inode &&
 		 entry->inode != kd_socket_inode((const struct sock *)address);
 	/* A record that did not fit is asked for again: only then must the entry still be there. */
 	if (!kd_write_counters(ctx->meta->seq, &entry->conn, (const struct sock *)address,
@@ -457,3 +482,5 @@ int kd_sweep_by_address(struct bpf_iter__bpf_map_elem *ctx)
 		bpf_map_delete_elem(&kd_conns_by_address, &address);
 	return 0;
 }
+
+#include "bpf/tcp.bpf.h"

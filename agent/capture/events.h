@@ -66,6 +66,8 @@ struct ConnectFailure {
   uint32_t tgid = 0;
   int32_t error = 0;  // errno
   int64_t duration_ns = 0;
+  uint32_t syn_retransmits = 0;
+  uint32_t resets_received = 0;
 };
 
 // The kernel's own per-socket counters, which do not pass through the rings. Cumulative.
@@ -76,6 +78,64 @@ struct ConnCounters {
   uint64_t received_bytes = 0;
   uint32_t turns = 0;   // how often the direction changed, 1 for the first byte
   bool closed = false;  // the socket is gone: the last word on this connection
+};
+
+// As the kernel numbers them (enum tcp_ca_state). Recorded: never renumber.
+enum class CongestionState : uint8_t { kOpen, kDisorder, kReduced, kRecovery, kLoss };
+
+// TCP's own state of one connection: while it lasts in samples, and at its end. Counters are
+// cumulative since it began.
+struct TcpSample {
+  ConnId id = 0;
+  int64_t boot_ns = 0;
+  uint64_t sent_bytes = 0;  // each once, however often it was sent
+  uint64_t received_bytes = 0;
+  uint32_t sent_segments = 0;  // with data; those sent again count again
+  uint32_t received_segments = 0;
+  // Segments sent again. Of `retransmits` those of the three causes are known to be so; the others
+  // are loss probes, or of a cause that no hook told.
+  uint32_t retransmits = 0;
+  uint32_t timeout_retransmits = 0;
+  uint32_t fast_retransmits = 0;
+  uint32_t syn_retransmits = 0;
+  uint32_t lost_segments = 0;  // as the sender judges
+  uint32_t out_of_order = 0;   // segments received
+  int64_t srtt_ns = 0;         // 0: not measured, as min_rtt_ns
+  int64_t min_rtt_ns = 0;      // of the last minutes
+  // Time with unacknowledged or unsent data, and of it that spent waiting for the receiver's window
+  // and for room in the own send buffer.
+  int64_t busy_ns = 0;
+  int64_t receiver_limited_ns = 0;
+  int64_t sender_limited_ns = 0;
+  uint32_t cwnd = 0;  // segments
+  uint32_t resets_sent = 0;
+  uint32_t resets_received = 0;
+  std::string reset_reason;  // of the last one sent, "abort_on_close"; empty: none, or not told
+  CongestionState congestion = CongestionState::kOpen;
+  bool zero_window = false;  // the receiver takes nothing now
+  bool ended = false;        // the last word on this connection
+  int32_t error = 0;         // errno that it ended with
+  bool operator==(const TcpSample&) const = default;
+};
+
+// The same of a socket that listens.
+struct ListenerSample {
+  ConnId id = 0;  // names the listener, as a connection
+  int64_t boot_ns = 0;
+  uint32_t netns = 0;
+  IpAddress local;  // may be the wildcard address
+  uint16_t port = 0;
+  uint32_t tgid = 0;
+  // Since the agent knows it: connections and SYNs thrown away, for want of room in its queue above
+  // all.
+  uint32_t drops = 0;
+  uint32_t queued = 0;     // wait to be accepted
+  uint32_t queue_max = 0;  // more than this are not queued
+  uint32_t synack_retransmits = 0;
+  uint32_t resets_sent = 0;
+  std::string reset_reason;
+  bool ended = false;
+  bool operator==(const ListenerSample&) const = default;
 };
 
 enum class Direction : uint8_t { kSent = 1, kReceived = 2 };  // as seen by the socket's owner
@@ -143,6 +203,9 @@ class EventSink {
   virtual void OnConnOpen(const ConnOpen& event) = 0;
   virtual void OnConnectFailure(const ConnectFailure& event) = 0;
   virtual void OnConnCounters(const ConnCounters& event) = 0;
+  // Of a connection that is open: before its ConnCounters with closed set.
+  virtual void OnTcp(const TcpSample& sample) = 0;
+  virtual void OnListener(const ListenerSample& sample) = 0;
   virtual void OnData(const DataEvent& event) = 0;
   virtual void OnListen(const ListenEvent& event) = 0;
   virtual void OnTask(const TaskEvent& event) = 0;

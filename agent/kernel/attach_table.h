@@ -20,7 +20,9 @@ enum class AttachUse : uint8_t {
 };
 
 struct AttachRow {
-  std::string_view hook;     // as in the section name, and as named in the config's `disable`
+  // As in the section name, and as named in the config's `disable`. A second program of the same
+  // hook has a word after a colon.
+  std::string_view hook;
   std::string_view program;  // in bpf/capture.bpf.c
   AttachUse use;
   std::string_view btf_name;  // must be in the kernel's BTF; empty: see `tracefs_event`

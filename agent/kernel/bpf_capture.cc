@@ -14,6 +14,7 @@
 #include "base/status_macros.h"
 #include "bpf/wire/control.h"
 #include "bpf/wire/data.h"
+#include "bpf/wire/tcp.h"
 
 namespace kindling::agent {
 namespace {
@@ -38,7 +39,9 @@ absl::Status BpfCapture::Start(EventSink& sink) {
   cycle_boot_ns_ = clock.BootNs();
   cycle_wall_ns_ = clock.WallNs();
   RETURN_IF_ERROR(programs_->AttachAll());
-  return FindSockets(sink);
+  RETURN_IF_ERROR(FindSockets(sink));
+  SampleTcp(sink);
+  return absl::OkStatus();
 }
 
 absl::Status BpfCapture::FindSockets(EventSink& sink) {
@@ -143,8 +146,23 @@ void BpfCapture::OnControl(std::span<const std::byte> record, EventSink& sink) {
       }
       break;
     }
+    case KD_CONTROL_TCP:
+    case KD_CONTROL_LISTENER:
+      OnTcpRecord(record.first(control.size), sink);
+      break;
     default:
       break;
+  }
+}
+
+void BpfCapture::OnTcpRecord(std::span<const std::byte> record, EventSink& sink) {
+  const auto type = reinterpret_cast<const kd_control*>(record.data())->type;
+  const void* wire = record.data();
+  if (type == KD_CONTROL_TCP && record.size() >= sizeof(kd_tcp_stats)) {
+    sink.OnTcp(ToTcpSample(*static_cast<const kd_tcp_stats*>(wire), programs_->reset_reasons()));
+  } else if (type == KD_CONTROL_LISTENER && record.size() >= sizeof(kd_listener_stats)) {
+    sink.OnListener(
+        ToListenerSample(*static_cast<const kd_listener_stats*>(wire), programs_->reset_reasons()));
   }
 }
 
@@ -256,8 +274,26 @@ void BpfCapture::SweepCounters(EventSink& sink) {
   }
 }
 
+void BpfCapture::SampleTcp(EventSink& sink) {
+  auto bytes = programs_->SampleTcp();
+  if (!bytes.ok()) {
+    LOG_FIRST_N(WARNING, 3) << "sampling TCP's connections: " << bytes.status();
+    return;
+  }
+  // Of a connection whose announcement is in the ring still this is nothing to the sink: it is told
+  // of in the next sample, or at its end.
+  for (size_t at = 0; at + sizeof(kd_control) <= bytes->size();) {
+    kd_control control;
+    std::memcpy(&control, bytes->data() + at, sizeof(control));
+    if (control.size < sizeof(control) || at + control.size > bytes->size()) break;
+    OnTcpRecord(std::as_bytes(std::span(bytes->data() + at, control.size)), sink);
+    at += control.size;
+  }
+}
+
 void BpfCapture::Finish(EventSink& sink) {
   Drain(sink);
+  SampleTcp(sink);
   SweepCounters(sink);
   peers_.Expire(std::numeric_limits<int64_t>::max(), sink);
   // Counters are compared with the data in the tick after the next; what a processor has counted

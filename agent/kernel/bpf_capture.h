@@ -27,6 +27,7 @@ class BpfCapture final : public KernelSource {
   absl::Status Start(EventSink& sink) override;
   void Drain(EventSink& sink) override;
   void SweepCounters(EventSink& sink) override;
+  void SampleTcp(EventSink& sink) override;
   void Finish(EventSink& sink) override;
   void SetPayload(ConnId id, bool wanted) override { programs_->SetPayload(id, wanted); }
   void SetPayloadBytes(uint32_t bytes) override { programs_->SetPayloadBytes(bytes); }
@@ -44,6 +45,8 @@ class BpfCapture final : public KernelSource {
 
   absl::Status FindSockets(EventSink& sink);
   void OnControl(std::span<const std::byte> record, EventSink& sink);
+  // A record of wire/tcp.h.
+  void OnTcpRecord(std::span<const std::byte> record, EventSink& sink);
   void OnOpen(const ConnOpen& open, EventSink& sink);
   void OnRecord(std::span<const std::byte> record, EventSink& sink);
   void GiveSwept(EventSink& sink);

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_format.h"
 #include "agent/kernel/libbpf_log.h"
 #include "base/errno_status.h"
@@ -55,6 +56,16 @@ absl::Status CheckOptions(const KernelSourceOptions& options) {
   return absl::OkStatus();
 }
 
+// "abort_on_close" of SK_RST_REASON_TCP_ABORT_ON_CLOSE.
+std::string ResetReason(std::string_view name) {
+  for (const std::string_view prefix : {"SK_RST_REASON_", "TCP_"}) {
+    if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+  }
+  std::string text(name);
+  for (char& c : text) c = absl::ascii_tolower(static_cast<unsigned char>(c));
+  return text;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BpfPrograms>> BpfPrograms::Load(const KernelSourceOptions& options) {
@@ -65,6 +76,10 @@ absl::StatusOr<std::unique_ptr<BpfPrograms>> BpfPrograms::Load(const KernelSourc
   if (geteuid() != 0 && bpf_obj_get("/dev/null") < 0 && errno == EPERM) return NotAllowed();
   ASSIGN_OR_RETURN(std::unique_ptr<KernelFacts> facts, KernelFacts::Read());
   RETURN_IF_ERROR(programs->ChooseHooks(*facts));
+  programs->has_reset_reasons_ = facts->ArgumentsOf("tcp_send_reset") >= 3;
+  for (const std::string& name : facts->NamesOf("sk_rst_reason")) {
+    programs->reset_reasons_.push_back(ResetReason(name));
+  }
   RETURN_IF_ERROR(programs->LoadPrograms());
   RETURN_IF_ERROR(programs->FillScope());
   return programs;
@@ -136,6 +151,9 @@ absl::Status BpfPrograms::LoadPrograms() {
   }
   auto& rodata = *skeleton_->rodata;
   rodata.kd_by_address = hook_ == DataHook::kSysExit;
+  rodata.kd_sees_synacks = InUse("tp_btf/tcp_retransmit_synack");
+  rodata.kd_sees_resets = InUse("tp_btf/tcp_send_reset");
+  rodata.kd_has_reset_reasons = has_reset_reasons_;
   rodata.kd_scope_host = scope_.host;
   rodata.kd_scope_by_netns = !scope_.netns_inodes.empty();
   rodata.kd_scope_by_tgid = !scope_.pids.empty();
@@ -261,6 +279,17 @@ absl::StatusOr<std::string> BpfPrograms::ReadCounters() {
                        bpf_map__fd(skeleton_->maps.kd_conns_by_address));
   }
   return RunIterator(skeleton_->progs.kd_sweep, bpf_map__fd(skeleton_->maps.kd_conns));
+}
+
+absl::StatusOr<std::string> BpfPrograms::SampleTcp() {
+  const bool by_address = hook_ == DataHook::kSysExit;
+  if (!InUse(by_address ? "iter/bpf_map_elem:tcp" : "iter/bpf_sk_storage_map:tcp")) {
+    return std::string();
+  }
+  return by_address
+             ? RunIterator(skeleton_->progs.kd_sample_tcp_by_address,
+                           bpf_map__fd(skeleton_->maps.kd_conns_by_address))
+             : RunIterator(skeleton_->progs.kd_sample_tcp, bpf_map__fd(skeleton_->maps.kd_conns));
 }
 
 bool BpfPrograms::can_sweep() const {

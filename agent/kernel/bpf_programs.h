@@ -44,6 +44,11 @@ class BpfPrograms {
   // What the iterator over the connections wrote: kd_counters. REQUIRES: can_sweep().
   absl::StatusOr<std::string> ReadCounters();
   bool can_sweep() const;
+  // What the iterator over TCP's sockets wrote: kd_tcp_stats and kd_listener_stats. Empty where it
+  // is not in use.
+  absl::StatusOr<std::string> SampleTcp();
+  // Names of the reasons for resets, by the number that this kernel gives them: "abort_on_close".
+  const std::vector<std::string>& reset_reasons() const { return reset_reasons_; }
 
   void SetPayload(ConnId id, bool wanted);
   void SetPayloadBytes(uint32_t bytes);
@@ -69,6 +74,8 @@ class BpfPrograms {
   DataHook hook_ = DataHook::kSocketTracepoints;
   std::vector<const AttachRow*> rows_;  // to attach
   std::vector<MissingHook> missing_;
+  bool has_reset_reasons_ = false;
+  std::vector<std::string> reset_reasons_;
   ResolvedScope scope_;
   capture_bpf* skeleton_ = nullptr;
   std::vector<bpf_link*> links_;

@@ -76,4 +76,30 @@ bool KernelFacts::Has(const AttachRow& row) const {
   return btf__find_by_name(btf_, name.c_str()) >= 0;
 }
 
+int KernelFacts::ArgumentsOf(std::string_view tracepoint) const {
+  // typedef void (*btf_trace_NAME)(void *, ...), where the first is the context.
+  const std::string name = absl::StrFormat("btf_trace_%s", std::string(tracepoint));
+  const int id = btf__find_by_name_kind(btf_, name.c_str(), BTF_KIND_TYPEDEF);
+  if (id < 0) return 0;
+  const btf_type* pointer = btf__type_by_id(btf_, btf__type_by_id(btf_, id)->type);
+  if (pointer == nullptr || !btf_is_ptr(pointer)) return 0;
+  const btf_type* proto = btf__type_by_id(btf_, pointer->type);
+  return proto != nullptr && btf_is_func_proto(proto) ? btf_vlen(proto) - 1 : 0;
+}
+
+std::vector<std::string> KernelFacts::NamesOf(std::string_view enumeration) const {
+  constexpr int kMaxNames = 256;
+  std::vector<std::string> names;
+  const int id = btf__find_by_name_kind(btf_, std::string(enumeration).c_str(), BTF_KIND_ENUM);
+  if (id < 0) return names;
+  const btf_type* type = btf__type_by_id(btf_, id);
+  for (int i = 0; i < btf_vlen(type); ++i) {
+    const struct btf_enum& value = btf_enum(type)[i];
+    if (value.val < 0 || value.val >= kMaxNames) continue;
+    if (names.size() <= static_cast<size_t>(value.val)) names.resize(value.val + 1);
+    names[value.val] = btf__name_by_offset(btf_, value.name_off);
+  }
+  return names;
+}
+
 }  // namespace kindling::agent

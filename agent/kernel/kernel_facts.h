@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "agent/kernel/attach_table.h"
@@ -29,6 +30,10 @@ class KernelFacts {
   // Whether the kernel has what the row attaches to.
   bool Has(const AttachRow& row) const;
   KernelVersion version() const { return version_; }
+  // How many arguments a tracepoint gives; 0: there is none of this name.
+  int ArgumentsOf(std::string_view tracepoint) const;
+  // Names of an enumeration's values from 0 on, by value; empty where there is none. At most 256.
+  std::vector<std::string> NamesOf(std::string_view enumeration) const;
 
  private:
   KernelFacts() = default;

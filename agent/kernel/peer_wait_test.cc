@@ -18,6 +18,8 @@ class Seen final : public EventSink {
   void OnConnOpen(const ConnOpen&) override {}
   void OnConnectFailure(const ConnectFailure&) override {}
   void OnConnCounters(const ConnCounters&) override {}
+  void OnTcp(const TcpSample&) override {}
+  void OnListener(const ListenerSample&) override {}
   void OnData(const DataEvent& event) override {
     data.push_back(
         std::to_string(event.id) + "@" + std::to_string(event.position) + " " +

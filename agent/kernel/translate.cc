@@ -16,6 +16,10 @@ IpAddress ToAddress(uint16_t family, const uint8_t* bytes) {
   return address;
 }
 
+std::string ReasonOf(uint32_t resets, uint8_t reason, const std::vector<std::string>& names) {
+  return resets > 0 && reason < names.size() ? names[reason] : "";
+}
+
 // "" for no name; the first byte of an abstract one is 0 and prints as '@'.
 std::string ToPath(const char* path, uint32_t bytes) {
   std::string text(path, std::min<uint32_t>(bytes, KD_UNIX_PATH_BYTES));
@@ -80,6 +84,8 @@ ConnectFailure ToConnectFailure(const kd_connect_failed& wire) {
   failure.tgid = wire.tgid;
   failure.error = wire.error;
   failure.duration_ns = static_cast<int64_t>(wire.duration_ns);
+  failure.syn_retransmits = wire.syn_retransmits;
+  failure.resets_received = wire.resets_received;
   return failure;
 }
 
@@ -105,6 +111,52 @@ TaskEvent ToTaskEvent(const kd_task_event& wire) {
   event.start_boot_ns = wire.start_boot_ns;
   event.comm.assign(wire.comm, strnlen(wire.comm, sizeof(wire.comm)));
   return event;
+}
+
+TcpSample ToTcpSample(const kd_tcp_stats& wire, const std::vector<std::string>& reset_reasons) {
+  constexpr auto kLastState = static_cast<uint8_t>(CongestionState::kLoss);
+  return {.id = wire.conn,
+          .boot_ns = static_cast<int64_t>(wire.boot_ns),
+          .sent_bytes = wire.sent_bytes,
+          .received_bytes = wire.received_bytes,
+          .sent_segments = wire.sent_segments,
+          .received_segments = wire.received_segments,
+          .retransmits = wire.retransmits,
+          .timeout_retransmits = wire.timeout_retransmits,
+          .fast_retransmits = wire.fast_retransmits,
+          .syn_retransmits = wire.syn_retransmits,
+          .lost_segments = wire.lost_segments,
+          .out_of_order = wire.out_of_order,
+          .srtt_ns = int64_t{wire.srtt_us} * 1000,
+          .min_rtt_ns = int64_t{wire.min_rtt_us} * 1000,
+          .busy_ns = static_cast<int64_t>(wire.busy_us) * 1000,
+          .receiver_limited_ns = static_cast<int64_t>(wire.receiver_limited_us) * 1000,
+          .sender_limited_ns = static_cast<int64_t>(wire.sender_limited_us) * 1000,
+          .cwnd = wire.cwnd,
+          .resets_sent = wire.resets_sent,
+          .resets_received = wire.resets_received,
+          .reset_reason = ReasonOf(wire.resets_sent, wire.reset_reason, reset_reasons),
+          .congestion = static_cast<CongestionState>(std::min(wire.congestion, kLastState)),
+          .zero_window = wire.zero_window != 0,
+          .ended = wire.ended != 0,
+          .error = wire.end_error};
+}
+
+ListenerSample ToListenerSample(const kd_listener_stats& wire,
+                                const std::vector<std::string>& reset_reasons) {
+  return {.id = wire.conn,
+          .boot_ns = static_cast<int64_t>(wire.boot_ns),
+          .netns = wire.netns,
+          .local = ToAddress(wire.ends.family, wire.ends.local),
+          .port = wire.ends.local_port,
+          .tgid = wire.tgid,
+          .drops = wire.drops,
+          .queued = wire.queued,
+          .queue_max = wire.queue_max,
+          .synack_retransmits = wire.synack_retransmits,
+          .resets_sent = wire.resets_sent,
+          .reset_reason = ReasonOf(wire.resets_sent, wire.reset_reason, reset_reasons),
+          .ended = wire.ended != 0};
 }
 
 IpAddress PeerAddress(const kd_peer& wire) { return ToAddress(wire.family, wire.address); }

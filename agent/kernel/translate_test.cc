@@ -21,6 +21,8 @@ static_assert(std::has_unique_object_representations_v<kd_task_event>);
 static_assert(std::has_unique_object_representations_v<kd_counters>);
 static_assert(std::has_unique_object_representations_v<kd_loss>);
 static_assert(std::has_unique_object_representations_v<kd_verdict>);
+static_assert(std::has_unique_object_representations_v<kd_tcp_stats>);
+static_assert(std::has_unique_object_representations_v<kd_listener_stats>);
 
 // The wire's numbers are the pipeline's.
 static_assert(KD_SENT == static_cast<int>(Direction::kSent));
@@ -99,6 +101,17 @@ TEST(TranslateTest, UnixPaths) {
   EXPECT_EQ(ToConnOpen(open).unix_path, "@name");
   open.unix_path_bytes = 4000;
   EXPECT_LE(ToConnOpen(open).unix_path.size(), sizeof(open.unix_path));
+}
+
+TEST(TranslateTest, ReasonsOfResetsByName) {
+  kd_tcp_stats stats{};
+  stats.reset_reason = 1;
+  EXPECT_EQ(ToTcpSample(stats, {"a", "b"}).reset_reason, "");  // none was sent
+  stats.resets_sent = 1;
+  EXPECT_EQ(ToTcpSample(stats, {"a", "b"}).reset_reason, "b");
+  EXPECT_EQ(ToTcpSample(stats, {"a"}).reset_reason, "");
+  stats.congestion = 31;  // more than there are
+  EXPECT_EQ(ToTcpSample(stats, {}).congestion, CongestionState::kLoss);
 }
 
 TEST(TranslateTest, AnUnconnectedSocketHasNoRemote) {

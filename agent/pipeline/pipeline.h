@@ -38,6 +38,8 @@ class Pipeline final : public EventSink, private ConversationSink {
   void OnConnOpen(const ConnOpen& event) override;
   void OnConnectFailure(const ConnectFailure& event) override;
   void OnConnCounters(const ConnCounters& event) override;
+  void OnTcp(const TcpSample&) override { ++events_; }
+  void OnListener(const ListenerSample&) override { ++events_; }
   void OnData(const DataEvent& event) override;
   void OnListen(const ListenEvent& event) override;
   void OnTask(const TaskEvent& event) override;

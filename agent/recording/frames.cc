@@ -85,6 +85,8 @@ void Encode(const ConnectFailure& event, recorded::ConnectFailure* out) {
   out->set_tgid(event.tgid);
   out->set_error(event.error);
   out->set_duration_ns(event.duration_ns);
+  out->set_syn_retransmits(event.syn_retransmits);
+  out->set_resets_received(event.resets_received);
 }
 
 bool Decode(const recorded::ConnectFailure& in, ConnectFailure* out) {
@@ -93,9 +95,98 @@ bool Decode(const recorded::ConnectFailure& in, ConnectFailure* out) {
   out->tgid = in.tgid();
   out->error = in.error();
   out->duration_ns = in.duration_ns();
+  out->syn_retransmits = in.syn_retransmits();
+  out->resets_received = in.resets_received();
   return ParseEnum(in.transport(), model::Transport::kUnix, &out->transport) &&
          ParseAddress(in.local(), &out->local) && ParseAddress(in.remote(), &out->remote) &&
          ParsePort(in.remote_port(), &out->remote_port);
+}
+
+void Encode(const TcpSample& sample, recorded::TcpSample* out) {
+  out->set_id(sample.id);
+  out->set_boot_ns(sample.boot_ns);
+  out->set_sent_bytes(sample.sent_bytes);
+  out->set_received_bytes(sample.received_bytes);
+  out->set_sent_segments(sample.sent_segments);
+  out->set_received_segments(sample.received_segments);
+  out->set_retransmits(sample.retransmits);
+  out->set_timeout_retransmits(sample.timeout_retransmits);
+  out->set_fast_retransmits(sample.fast_retransmits);
+  out->set_syn_retransmits(sample.syn_retransmits);
+  out->set_lost_segments(sample.lost_segments);
+  out->set_out_of_order(sample.out_of_order);
+  out->set_srtt_ns(sample.srtt_ns);
+  out->set_min_rtt_ns(sample.min_rtt_ns);
+  out->set_busy_ns(sample.busy_ns);
+  out->set_receiver_limited_ns(sample.receiver_limited_ns);
+  out->set_sender_limited_ns(sample.sender_limited_ns);
+  out->set_cwnd(sample.cwnd);
+  out->set_resets_sent(sample.resets_sent);
+  out->set_resets_received(sample.resets_received);
+  out->set_reset_reason(sample.reset_reason);
+  out->set_zero_window(sample.zero_window);
+  out->set_ended(sample.ended);
+  out->set_error(sample.error);
+  out->set_congestion(static_cast<uint32_t>(sample.congestion));
+}
+
+bool Decode(const recorded::TcpSample& in, TcpSample* out) {
+  out->id = in.id();
+  out->boot_ns = in.boot_ns();
+  out->sent_bytes = in.sent_bytes();
+  out->received_bytes = in.received_bytes();
+  out->sent_segments = in.sent_segments();
+  out->received_segments = in.received_segments();
+  out->retransmits = in.retransmits();
+  out->timeout_retransmits = in.timeout_retransmits();
+  out->fast_retransmits = in.fast_retransmits();
+  out->syn_retransmits = in.syn_retransmits();
+  out->lost_segments = in.lost_segments();
+  out->out_of_order = in.out_of_order();
+  out->srtt_ns = in.srtt_ns();
+  out->min_rtt_ns = in.min_rtt_ns();
+  out->busy_ns = in.busy_ns();
+  out->receiver_limited_ns = in.receiver_limited_ns();
+  out->sender_limited_ns = in.sender_limited_ns();
+  out->cwnd = in.cwnd();
+  out->resets_sent = in.resets_sent();
+  out->resets_received = in.resets_received();
+  out->reset_reason = in.reset_reason();
+  out->zero_window = in.zero_window();
+  out->ended = in.ended();
+  out->error = in.error();
+  return ParseEnum(in.congestion(), CongestionState::kLoss, &out->congestion);
+}
+
+void Encode(const ListenerSample& sample, recorded::ListenerSample* out) {
+  out->set_id(sample.id);
+  out->set_boot_ns(sample.boot_ns);
+  out->set_netns(sample.netns);
+  out->set_tgid(sample.tgid);
+  out->set_drops(sample.drops);
+  out->set_queued(sample.queued);
+  out->set_queue_max(sample.queue_max);
+  out->set_synack_retransmits(sample.synack_retransmits);
+  out->set_resets_sent(sample.resets_sent);
+  out->set_reset_reason(sample.reset_reason);
+  out->set_ended(sample.ended);
+  out->set_local(AddressBytes(sample.local));
+  out->set_port(sample.port);
+}
+
+bool Decode(const recorded::ListenerSample& in, ListenerSample* out) {
+  out->id = in.id();
+  out->boot_ns = in.boot_ns();
+  out->netns = in.netns();
+  out->tgid = in.tgid();
+  out->drops = in.drops();
+  out->queued = in.queued();
+  out->queue_max = in.queue_max();
+  out->synack_retransmits = in.synack_retransmits();
+  out->resets_sent = in.resets_sent();
+  out->reset_reason = in.reset_reason();
+  out->ended = in.ended();
+  return ParseAddress(in.local(), &out->local) && ParsePort(in.port(), &out->port);
 }
 
 void Encode(const ConnCounters& event, recorded::ConnCounters* out) {

@@ -13,6 +13,8 @@ namespace recorded = ::kindling::recording::v1;
 void Encode(const ConnOpen& event, recorded::ConnOpen* out);
 void Encode(const ConnectFailure& event, recorded::ConnectFailure* out);
 void Encode(const ConnCounters& event, recorded::ConnCounters* out);
+void Encode(const TcpSample& sample, recorded::TcpSample* out);
+void Encode(const ListenerSample& sample, recorded::ListenerSample* out);
 void Encode(const DataEvent& event, recorded::Data* out);
 void Encode(const ListenEvent& event, recorded::Listen* out);
 void Encode(const TaskEvent& event, recorded::Task* out);
@@ -22,6 +24,8 @@ void Encode(uint32_t tgid, const ProcessFacts& facts, recorded::ProcessFacts* ou
 bool Decode(const recorded::ConnOpen& in, ConnOpen* out);
 bool Decode(const recorded::ConnectFailure& in, ConnectFailure* out);
 bool Decode(const recorded::ConnCounters& in, ConnCounters* out);
+bool Decode(const recorded::TcpSample& in, TcpSample* out);
+bool Decode(const recorded::ListenerSample& in, ListenerSample* out);
 // out->bytes points into `in`, which must outlive its use.
 bool Decode(const recorded::Data& in, DataEvent* out);
 bool Decode(const recorded::Listen& in, ListenEvent* out);

@@ -125,6 +125,18 @@ absl::StatusOr<bool> RecordingReader::PlayNext(EventSink& sink) {
       sink.OnConnCounters(*event);
       return true;
     }
+    case Frame::kTcpSample: {
+      auto sample = DecodeFrame<TcpSample>(frame.tcp_sample(), number);
+      if (!sample.ok()) return sample.status();
+      sink.OnTcp(*sample);
+      return true;
+    }
+    case Frame::kListenerSample: {
+      auto sample = DecodeFrame<ListenerSample>(frame.listener_sample(), number);
+      if (!sample.ok()) return sample.status();
+      sink.OnListener(*sample);
+      return true;
+    }
     case Frame::kData: {
       auto event = DecodeFrame<DataEvent>(frame.data(), number);
       if (!event.ok()) return event.status();

@@ -25,6 +25,8 @@ class Transcript final : public EventSink {
   void OnConnCounters(const ConnCounters& e) override {
     Add(absl::StrFormat("counters %d %d %d", e.id, e.sent_bytes, e.closed));
   }
+  void OnTcp(const TcpSample& s) override { tcp.push_back(s); }
+  void OnListener(const ListenerSample& s) override { listeners.push_back(s); }
   void OnData(const DataEvent& e) override {
     Add(absl::StrFormat("data %d %d %s", e.id, e.position, std::string(base::AsText(e.bytes))));
   }
@@ -43,7 +45,54 @@ class Transcript final : public EventSink {
 
   ProcessReader* reader = nullptr;
   std::vector<std::string> lines;
+  std::vector<TcpSample> tcp;
+  std::vector<ListenerSample> listeners;
 };
+
+// Another number in every field.
+TcpSample ATcpSample() {
+  return {.id = 1,
+          .boot_ns = 2,
+          .sent_bytes = 3,
+          .received_bytes = 4,
+          .sent_segments = 5,
+          .received_segments = 6,
+          .retransmits = 7,
+          .timeout_retransmits = 8,
+          .fast_retransmits = 9,
+          .syn_retransmits = 10,
+          .lost_segments = 11,
+          .out_of_order = 12,
+          .srtt_ns = 13,
+          .min_rtt_ns = 14,
+          .busy_ns = 15,
+          .receiver_limited_ns = 16,
+          .sender_limited_ns = 17,
+          .cwnd = 18,
+          .resets_sent = 19,
+          .resets_received = 20,
+          .reset_reason = "abort_on_close",
+          .congestion = CongestionState::kRecovery,
+          .zero_window = true,
+          .ended = true,
+          .error = 21};
+}
+
+ListenerSample AListenerSample() {
+  return {.id = 1,
+          .boot_ns = 2,
+          .netns = 3,
+          .local = {.bytes = {10, 0, 0, 3}, .size = 4},
+          .port = 4,
+          .tgid = 5,
+          .drops = 6,
+          .queued = 7,
+          .queue_max = 8,
+          .synack_retransmits = 9,
+          .resets_sent = 10,
+          .reset_reason = "invalid_syn",
+          .ended = true};
+}
 
 class CountingReader final : public ProcessReader {
  public:
@@ -66,6 +115,8 @@ void PlayEvents(EventSink& sink) {
   sink.OnTask({.kind = TaskEventKind::kExec, .tgid = 7});
   sink.OnListen({.port = 8080});
   sink.OnConnectFailure({.remote = remote, .error = 111});
+  sink.OnTcp(ATcpSample());
+  sink.OnListener(AListenerSample());
   sink.OnConnCounters({.id = 1, .sent_bytes = 14, .closed = true});
   sink.OnKernelLoss({.data_ring_events = 3});
   sink.OnTick(100, 2000);
@@ -109,6 +160,21 @@ TEST_F(RecordingTest, ReplayGivesTheSameEventsAndAnswers) {
   ASSERT_EQ(recorded.size(), 10u);
   EXPECT_EQ(Replay(), recorded);
   EXPECT_EQ(Replay(50).back(), "tick 100 2050");
+}
+
+TEST_F(RecordingTest, ReplayGivesTcpSamplesWhole) {
+  Record(nullptr);
+  Transcript transcript;
+  auto reader = RecordingReader::Open(path);
+  ASSERT_OK(reader);
+  transcript.reader = reader->get();
+  while (true) {
+    const absl::StatusOr<bool> more = (*reader)->PlayNext(transcript);
+    ASSERT_OK(more);
+    if (!*more) break;
+  }
+  EXPECT_EQ(transcript.tcp, std::vector<TcpSample>{ATcpSample()});
+  EXPECT_EQ(transcript.listeners, std::vector<ListenerSample>{AListenerSample()});
 }
 
 TEST_F(RecordingTest, MaskChangesTheFileNotThePipeline) {

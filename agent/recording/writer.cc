@@ -121,6 +121,22 @@ void RecordingWriter::OnConnCounters(const ConnCounters& event) {
   Write();
 }
 
+void RecordingWriter::OnTcp(const TcpSample& sample) {
+  next_.OnTcp(sample);
+  if (output_ == nullptr) return;
+  output_->frame.Clear();
+  Encode(sample, output_->frame.mutable_tcp_sample());
+  Write();
+}
+
+void RecordingWriter::OnListener(const ListenerSample& sample) {
+  next_.OnListener(sample);
+  if (output_ == nullptr) return;
+  output_->frame.Clear();
+  Encode(sample, output_->frame.mutable_listener_sample());
+  Write();
+}
+
 void RecordingWriter::OnData(const DataEvent& event) {
   next_.OnData(event);
   if (output_ == nullptr) return;

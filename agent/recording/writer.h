@@ -54,6 +54,8 @@ class RecordingWriter final : public EventSink, public ProcessReader {
   void OnConnOpen(const ConnOpen& event) override;
   void OnConnectFailure(const ConnectFailure& event) override;
   void OnConnCounters(const ConnCounters& event) override;
+  void OnTcp(const TcpSample& sample) override;
+  void OnListener(const ListenerSample& sample) override;
   void OnData(const DataEvent& event) override;
   void OnListen(const ListenEvent& event) override;
   void OnTask(const TaskEvent& event) override;

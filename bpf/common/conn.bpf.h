@@ -237,18 +237,24 @@ static __always_inline struct kd_conn *kd_find_by_address(__u64 sk)
 	return entry ? &entry->conn : 0;
 }
 
+/* An entry before anything is known of it: too large for the stack of the programs that need one. */
+const volatile __u64 kd_fresh_conn[sizeof(struct kd_conn_by_address) / sizeof(__u64)];
+
 static __always_inline struct kd_conn *kd_make_by_address(const struct sock *sk)
 {
-	struct kd_conn_by_address fresh = {};
+	struct kd_conn_by_address *entry;
 	__u64 address = (__u64)sk;
-	struct kd_conn *c;
 
-	fresh.inode = kd_socket_inode(sk);
-	bpf_map_update_elem(&kd_conns_by_address, &address, &fresh, BPF_NOEXIST);
-	c = kd_find_by_address(address);
-	if (!c)
+	bpf_map_update_elem(&kd_conns_by_address, &address, (const void *)&kd_fresh_conn,
+			    BPF_NOEXIST);
+	entry = bpf_map_lookup_elem(&kd_conns_by_address, &address);
+	if (!entry) {
 		kd_count(map_full, 1);
-	return c;
+		return 0;
+	}
+	if (!entry->inode)
+		entry->inode = kd_socket_inode(sk);
+	return &entry->conn;
 }
 
 /* For a socket that a hook or an iterator gave us as such. */

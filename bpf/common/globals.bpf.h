@@ -12,6 +12,9 @@ const volatile __u8 kd_scope_by_netns; /* kd_scope_netns has entries */
 const volatile __u8 kd_scope_by_tgid; /* kd_scope_tgids has entries */
 const volatile __u32 kd_scope_cgroup_count;
 const volatile __u32 kd_self_tgid; /* never captured */
+const volatile __u8 kd_sees_synacks; /* tcp_retransmit_synack is in use */
+const volatile __u8 kd_sees_resets; /* tcp_send_reset is in use */
+const volatile __u8 kd_has_reset_reasons; /* it has the argument (6.10) */
 
 /* Set from user space at any time. */
 __u32 kd_payload_bytes; /* of each call, at most KD_PAYLOAD_MAX; 0: no data events at all */

@@ -35,11 +35,16 @@ struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;
+	unsigned long skc_flags;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
 struct socket;
+
+typedef struct {
+	int counter;
+} atomic_t;
 
 struct sock {
 	struct sock_common __sk_common;
@@ -47,16 +52,58 @@ struct sock {
 	struct socket *sk_socket;
 	__u16 sk_protocol;
 	__u16 sk_type;
+	atomic_t sk_drops;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
 };
 
 struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct inet_connection_sock {
+	__u32 icsk_delack_max;
+	__u8 icsk_ca_state : 5;
+};
+
+struct minmax_sample {
+	__u32 t;
+	__u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
 struct tcp_sock {
 	__u32 write_seq;
 	__u32 copied_seq;
+	__u64 bytes_sent;
+	__u64 bytes_retrans;
+	__u64 bytes_received;
+	__u32 data_segs_out;
+	__u32 data_segs_in;
+	__u32 total_retrans;
+	__u32 lost;
+	__u32 rcv_ooopack;
+	__u32 srtt_us;
+	struct minmax rtt_min;
+	__u32 snd_wnd;
+	__u32 snd_cwnd;
+	__u32 chrono_start;
+	__u32 chrono_stat[3];
+	__u8 chrono_type : 2;
 };
+
+struct sk_buff {
+	char cb[48];
+};
+
+struct tcp_skb_cb {
+	__u16 tcp_gso_segs;
+};
+
+struct request_sock;
 
 struct inode {
 	unsigned short i_mode;
@@ -106,10 +153,6 @@ struct files_struct {
 struct nsproxy {
 	struct net *net_ns;
 };
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 struct kernfs_node {
 	__u64 id;
@@ -205,10 +248,16 @@ struct bpf_iter__bpf_map_elem {
 #define TCP_SYN_SENT	  2
 #define TCP_SYN_RECV	  3
 #define TCP_CLOSE	  7
+#define TCP_CLOSE_WAIT	  8
 #define TCP_LISTEN	  10
+#define TCP_CA_Recovery	  3
+#define TCP_CA_Loss	  4
+#define SOCK_DONE	  1 /* bit of skc_flags: the peer's FIN came */
 #define MSG_PEEK	  0x02
 #define MSG_TRUNC	  0x20
 #define MSG_ERRQUEUE	  0x2000
+#define EPIPE		  32
+#define ECONNRESET	  104
 #define ECANCELED	  125
 #define S_IFMT		  0170000
 #define S_IFSOCK	  0140000

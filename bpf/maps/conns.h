@@ -7,6 +7,21 @@
 #define KD_CONN_UNDECIDED   8 /* accepted; whether in scope is known at its first call */
 #define KD_CONN_UNCONNECTED 16 /* a UDP socket without a fixed peer */
 
+/* What TCP's hooks have told of one socket; zeros for any other. */
+struct kd_tcp {
+	__u32 counted_before; /* retransmits of the socket when it began; of a listener: drops when found */
+	/* Segments sent again, by cause; of a listener `syn` counts its SYN-ACKs. */
+	__u32 timeout_retransmits;
+	__u32 fast_retransmits;
+	__u32 syn_retransmits;
+	__u32 resets_sent;
+	__s32 end_error;
+	__u8 resets_received;
+	__u8 reset_reason; /* enum sk_rst_reason of the last one sent */
+	__u8 end_state; /* it was in before TCP_CLOSE; 0: it is open */
+	__u8 pad[5];
+};
+
 /* State of one socket in scope. */
 struct kd_conn {
 	__u64 id;
@@ -21,6 +36,7 @@ struct kd_conn {
 	__u8 side;
 	__u8 flags;
 	__u8 pad;
+	struct kd_tcp tcp;
 };
 
 /*

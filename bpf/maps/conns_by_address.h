@@ -5,7 +5,7 @@
 
 struct kd_conn_by_address {
 	struct kd_conn conn;
-	__u64 inode; /* tells a reused address apart where no hook sees the end of a socket */
+	__u64 inode; /* 0: not set yet. Tells a reused address apart where no hook sees the end of a socket */
 };
 
 /*

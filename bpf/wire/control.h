@@ -10,6 +10,8 @@
 #define KD_CONTROL_CONNECT_FAILED 3
 #define KD_CONTROL_LISTEN	  4
 #define KD_CONTROL_TASK		  5
+#define KD_CONTROL_TCP		  6 /* wire/tcp.h */
+#define KD_CONTROL_LISTENER	  7 /* wire/tcp.h */
 
 /* Same values as the enums of agent/capture/events.h and model/protocol.h. */
 #define KD_ORIGIN_CONNECT    1
@@ -83,7 +85,9 @@ struct kd_connect_failed {
 	__u32 netns;
 	__u32 tgid;
 	__s32 error;
-	__u32 pad;
+	__u16 syn_retransmits;
+	__u8 resets_received;
+	__u8 pad;
 	struct kd_endpoints ends;
 };
 

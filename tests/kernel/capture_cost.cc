@@ -28,6 +28,8 @@ class Counter final : public EventSink {
   void OnConnOpen(const ConnOpen&) override {}
   void OnConnectFailure(const ConnectFailure&) override {}
   void OnConnCounters(const ConnCounters&) override {}
+  void OnTcp(const TcpSample&) override {}
+  void OnListener(const ListenerSample&) override {}
   void OnData(const DataEvent& event) override {
     ++events;
     bytes += event.bytes.size();

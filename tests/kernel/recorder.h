@@ -22,6 +22,10 @@ class Recorder final : public EventSink {
   void OnConnCounters(const ConnCounters& event) override {
     (event.closed ? ends : counters).push_back(event);
   }
+  void OnTcp(const TcpSample& sample) override {
+    (sample.ended ? tcp_ends : tcp_samples).push_back(sample);
+  }
+  void OnListener(const ListenerSample& sample) override { listeners.push_back(sample); }
   void OnData(const DataEvent& event) override {
     RecordedData copy{
         event, std::string(reinterpret_cast<const char*>(event.bytes.data()), event.bytes.size())};
@@ -47,6 +51,8 @@ class Recorder final : public EventSink {
   std::vector<ConnOpen> opens;
   std::vector<ConnectFailure> failures;
   std::vector<ConnCounters> counters, ends;
+  std::vector<TcpSample> tcp_samples, tcp_ends;
+  std::vector<ListenerSample> listeners;
   std::vector<RecordedData> data;
   std::vector<ListenEvent> listens;
   std::vector<TaskEvent> tasks;
