@@ -61,6 +61,24 @@ struct Gauges {
   std::atomic<uint64_t> lost_events{0};
 };
 
+// Once a window, a little before its end: what a window's batch says of open connections is then as
+// fresh as it can be.
+class SampleClock {
+ public:
+  explicit SampleClock(int64_t window_ns) : window_ns_(window_ns) {}
+
+  bool IsDue(int64_t wall_ns) {
+    const int64_t window = (wall_ns + window_ns_ / 10) / window_ns_;
+    const bool is_due = last_ != 0 && window != last_;
+    last_ = window;
+    return is_due;
+  }
+
+ private:
+  const int64_t window_ns_;
+  int64_t last_ = 0;
+};
+
 // Watches losses on their way to the pipeline.
 class LossWatch {
  public:
@@ -168,6 +186,7 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
   const absl::Duration interval = absl::Milliseconds(config.capture().drain_interval_ms());
   const absl::Time end = absl::Now() + options.duration;
   LossWatch losses;
+  SampleClock samples(int64_t{config.window_s()} * 1'000'000'000);
   OverloadLadder ladder(config.capture().cpu_percent());
   absl::Status fatal;
   for (absl::Time next = absl::Now(); !stop && absl::Now() < end; next += interval) {
@@ -175,6 +194,7 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
       next = now;  // a late cycle is not made up for
     absl::SleepFor(next - absl::Now());
     source->Drain(*sink);
+    if (samples.IsDue(clock.WallNs())) source->SampleTcp(*sink);
     gauges.connections = pipeline.connections();
     gauges.events = pipeline.events();
     gauges.lost_events = pipeline.lost_events();

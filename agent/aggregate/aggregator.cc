@@ -286,6 +286,7 @@ void Aggregator::CloseWindow() {
     batch.losses.push_back(std::move(loss));
   }
   losses_.clear();
+  for (WindowSource* source : sources_) source->EmitWindow(window_start_ns_, batch);
   HandOver(std::move(batch));
   edges_.DropUnreferenced(rows_);
   if (++tally_.windows % kSweepWindows == 0) {

@@ -17,6 +17,7 @@
 #include "agent/aggregate/row.h"
 #include "agent/aggregate/slow_thresholds.h"
 #include "agent/aggregate/span_ids.h"
+#include "agent/aggregate/window_source.h"
 #include "agent/protocols/record.h"
 #include "base/thread_checker.h"
 #include "model/records.h"
@@ -92,6 +93,10 @@ class Aggregator {
   void OnProcess(model::ProcessEvent event);
   void OnAddress(model::AddressBinding binding);
 
+  // `source` adds to every window from now on, until it is removed; it must not outlive that.
+  void AddWindowSource(WindowSource* source) { sources_.push_back(source); }
+  void RemoveWindowSource(WindowSource* source) { std::erase(sources_, source); }
+
   // Turns the choice of spans off, or on again; rows go on.
   void KeepSpans(bool keep) { keep_spans_ = keep; }
 
@@ -134,6 +139,7 @@ class Aggregator {
 
   const AggregatorOptions options_;
   BatchSink* const sink_;
+  std::vector<WindowSource*> sources_;
   base::ThreadChecker thread_;
   EdgeTable edges_;
   BootToWall clock_;

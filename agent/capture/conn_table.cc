@@ -38,6 +38,11 @@ Conversation* ConnTable::Open(const ConnOpen& event) {
   return conversation;
 }
 
+Conversation* ConnTable::Find(ConnId id) const {
+  const auto found = conns_.find(id);
+  return found == conns_.end() ? nullptr : found->second->conversation.get();
+}
+
 Conversation* ConnTable::ConversationFor(Conn& conn, const DataEvent& event) {
   if (conn.conversation != nullptr) return conn.conversation.get();
   // Who has only ever asked one peer is answered by that one.

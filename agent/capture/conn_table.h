@@ -52,6 +52,9 @@ class ConnTable {
   void OnCounters(const ConnCounters& event);
   void OnTick(int64_t boot_ns);
 
+  // The conversation of an open connection with its only peer; null where there is none.
+  Conversation* Find(ConnId id) const;
+
   // What an event turned out to be, once OnData() has taken it; kUnknown for a connection not
   // followed.
   struct Kind {

@@ -71,15 +71,21 @@ Pipeline::Pipeline(const Options& options, ProcessReader& reader, Aggregator& ag
       aggregator_(aggregator),
       processes_(options.processes, reader, options.own_cgroup),
       dns_names_(options.dns_names),
-      conns_(options.conns, *this, std::move(set_payload)) {}
+      tcp_(options.tcp),
+      conns_(options.conns, *this, std::move(set_payload)) {
+  aggregator_.AddWindowSource(&tcp_);
+}
 
-Pipeline::~Pipeline() = default;
+Pipeline::~Pipeline() { aggregator_.RemoveWindowSource(&tcp_); }
 
 void Pipeline::OnConnOpen(const ConnOpen& event) {
   ++events_;
   Conversation* conversation = conns_.Open(event);
   if (conversation != nullptr) {
     sockets_.Add(*conversation);
+    if (event.origin == ConnOrigin::kConnect && event.transport == model::Transport::kTcp) {
+      tcp_.OnConnect(EndsOf(*conversation), 0, event.connect_duration_ns);
+    }
   } else if (event.transport == model::Transport::kUdp) {
     sockets_.AddDatagramSocket(event, event.tgid);
   }
@@ -98,6 +104,28 @@ void Pipeline::OnConnectFailure(const ConnectFailure& event) {
   edge.server.dns_name = dns_names_.NameOf(edge.server.address);
   const EdgeContext context{.edge = aggregator_.Intern(edge), .pid = event.tgid};
   aggregator_.OnConnectFailure(context, event.error, event.duration_ns);
+  if (event.transport != model::Transport::kTcp) return;
+  tcp_.OnConnectFailure({edge.observer, edge.client, edge.server}, event);
+}
+
+void Pipeline::OnTcp(const TcpSample& sample) {
+  ++events_;
+  // One that is not there was refused, or its announcement was lost: counted there.
+  Conversation* conversation = conns_.Find(sample.id);
+  if (conversation == nullptr) return;
+  const ConnOrigin origin = conversation->open().origin;
+  tcp_.OnSample(EndsOf(*conversation),
+                {.since_start = origin == ConnOrigin::kConnect || origin == ConnOrigin::kAccept,
+                 .accepted = origin == ConnOrigin::kAccept},
+                sample);
+}
+
+void Pipeline::OnListener(const ListenerSample& sample) {
+  ++events_;
+  model::EdgeEnds ends{.observer = model::Side::kServer, .server = PartyOf(sample.tgid)};
+  if (!IsWildcard(sample.local)) ends.server.address = ToString(sample.local);
+  ends.server.port = sample.port;
+  tcp_.OnListener(ends, sample);
 }
 
 void Pipeline::OnConnCounters(const ConnCounters& event) {
@@ -226,17 +254,26 @@ model::Side Pipeline::SideOf(const Conversation& conversation) {
   return open.local_port < open.remote_port ? model::Side::kServer : model::Side::kClient;
 }
 
-Edge Pipeline::MakeEdge(const Conversation& conversation) {
+model::EdgeEnds Pipeline::EndsOf(Conversation& conversation) {
+  if (conversation.open().tgid != 0) {
+    const Edge& edge = EdgeOf(conversation).context.edge->edge;
+    return {edge.observer, edge.client, edge.server};
+  }
+  Edge edge = MakeEdge(conversation, sockets_.ListenerOf(conversation.open()));
+  return {edge.observer, std::move(edge.client), std::move(edge.server)};
+}
+
+Edge Pipeline::MakeEdge(const Conversation& conversation, uint32_t tgid) {
   const ConnOpen& open = conversation.open();
   const model::Side side = SideOf(conversation);
   const bool is_server = side == model::Side::kServer;
   Edge edge{.observer = side, .protocol = conversation.protocol(), .transport = open.transport};
   model::Party& local = is_server ? edge.server : edge.client;
   model::Party& remote = is_server ? edge.client : edge.server;
-  if (is_server) {
-    processes_.OnServed(open.tgid, open.transport, open.local_port, open.unix_path);
+  if (is_server && tgid != 0) {
+    processes_.OnServed(tgid, open.transport, open.local_port, open.unix_path);
   }
-  local = PartyOf(open.tgid);
+  local = PartyOf(tgid);
   remote = PartyOf(sockets_.PeerOf(conversation));
   if (open.transport == model::Transport::kUnix) {
     edge.server.address = open.unix_path;
@@ -262,7 +299,7 @@ Pipeline::EdgeAttachment& Pipeline::EdgeOf(Conversation& conversation) {
               !processes_.Knows(conversation.open().tgid))) {
     return *attachment;  // of a process that is gone nothing better will be known
   }
-  const Edge edge = MakeEdge(conversation);
+  const Edge edge = MakeEdge(conversation, conversation.open().tgid);
   attachment->names_version = processes_.names_version();
   attachment->protocol = conversation.protocol();
   attachment->side = conversation.side();
@@ -361,6 +398,7 @@ void Pipeline::OnClosed(Conversation& conversation, int64_t boot_ns) {
       aggregator_.OnBytes(attachment.context, 0, 0, duration_ns);
     }
   }
+  tcp_.Forget(conversation.open().id);
   sockets_.Remove(conversation);
 }
 

@@ -11,6 +11,7 @@
 #include "agent/capture/events.h"
 #include "agent/identity/dns_names.h"
 #include "agent/identity/process_table.h"
+#include "agent/network/tcp_stats.h"
 #include "agent/pipeline/socket_index.h"
 
 namespace kindling::agent {
@@ -27,6 +28,7 @@ class Pipeline final : public EventSink, private ConversationSink {
     ConnTable::Options conns;
     ProcessTable::Options processes;
     DnsNames::Options dns_names;
+    TcpStats::Options tcp;
     bool keep_values = false;  // do not redact command lines
   };
 
@@ -38,8 +40,8 @@ class Pipeline final : public EventSink, private ConversationSink {
   void OnConnOpen(const ConnOpen& event) override;
   void OnConnectFailure(const ConnectFailure& event) override;
   void OnConnCounters(const ConnCounters& event) override;
-  void OnTcp(const TcpSample&) override { ++events_; }
-  void OnListener(const ListenerSample&) override { ++events_; }
+  void OnTcp(const TcpSample& sample) override;
+  void OnListener(const ListenerSample& sample) override;
   void OnData(const DataEvent& event) override;
   void OnListen(const ListenEvent& event) override;
   void OnTask(const TaskEvent& event) override;
@@ -67,7 +69,11 @@ class Pipeline final : public EventSink, private ConversationSink {
   EdgeAttachment& EdgeOf(Conversation& conversation);
   // The end this is, guessed from the ports where neither the kernel nor the bytes tell.
   model::Side SideOf(const Conversation& conversation);
-  Edge MakeEdge(const Conversation& conversation);
+  // `tgid`: the process at this end.
+  Edge MakeEdge(const Conversation& conversation, uint32_t tgid);
+  // The ends as TCP's statistics have them; of a connection that no process has used yet the
+  // server's are those of whoever listens.
+  model::EdgeEnds EndsOf(Conversation& conversation);
   model::Party PartyOf(uint32_t tgid);
   void Bind(const Conversation& conversation, const model::Party& server);
   void BindAddress(const std::string& address, uint16_t port, model::Transport transport,
@@ -80,6 +86,7 @@ class Pipeline final : public EventSink, private ConversationSink {
   ProcessTable processes_;
   SocketIndex sockets_;
   DnsNames dns_names_;
+  TcpStats tcp_;
   KernelLoss kernel_loss_;        // as last reported
   ConnTable::Stats table_stats_;  // as last reported
   int64_t wall_ns_ = 0;

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/byte_reader.h"
+#include "model/edge_labels.h"
+#include "model/tcp_metrics.h"
 
 namespace kindling::agent {
 namespace {
@@ -41,6 +43,26 @@ class PipelineTest : public testing::Test, public BatchSink {
     for (auto& row : batch.losses) losses.push_back(std::move(row));
     for (auto& row : batch.addresses) addresses.push_back(std::move(row));
     for (auto& row : batch.processes) processes.push_back(std::move(row));
+    for (const model::MetricPoint& point : batch.points) {
+      const model::MetricSeries& series = batch.series[point.series];
+      metrics[{series.name, model::EndsOf(series.labels)}] += point.value;
+    }
+  }
+  static model::EdgeEnds EndsOf(model::Side observer, const std::string& client,
+                                const std::string& server, uint16_t port) {
+    model::EdgeEnds ends{.observer = observer};
+    ends.client.workload = client;
+    if (!client.empty()) {
+      ends.client.workload_kind = "process";
+      ends.client.host = "host-a";
+      ends.client.address = "127.0.0.1";
+    }
+    ends.server = {.workload = server,
+                   .workload_kind = server.empty() ? "" : "process",
+                   .host = server.empty() ? "" : "host-a",
+                   .address = "127.0.0.1",
+                   .port = port};
+    return ends;
   }
   void Finish() {
     pipeline.OnTick(now_ns, 1'000 * kSecond + now_ns - kSecond);
@@ -105,6 +127,7 @@ class PipelineTest : public testing::Test, public BatchSink {
   std::vector<model::Loss> losses;
   std::vector<model::AddressBinding> addresses;
   std::vector<model::ProcessEvent> processes;
+  std::map<std::pair<std::string, model::EdgeEnds>, double> metrics;
   std::map<std::pair<ConnId, Direction>, uint64_t> positions;
   std::map<ConnId, uint32_t> turns;
   int64_t now_ns = 2 * kSecond;
@@ -324,6 +347,44 @@ TEST_F(PipelineTest, AFailedConnectIsCountedWithItsServer) {
   EXPECT_EQ(edges[0].connect_failures, 1u);
   EXPECT_EQ(edges[0].client.workload, "curl");
   EXPECT_EQ(edges[0].server.port, 81);
+}
+
+TEST_F(PipelineTest, TcpBelongsToTheEdge) {
+  const model::EdgeEnds of_client = EndsOf(model::Side::kClient, "curl", "nginx:80", 80);
+  const model::EdgeEnds of_server = EndsOf(model::Side::kServer, "curl", "nginx:80", 80);
+  pipeline.OnConnOpen(Client(1, kLoopback, kLoopback));
+  pipeline.OnConnOpen(Server(2, kLoopback, kLoopback));
+  pipeline.OnTcp({.id = 3, .sent_bytes = 99, .ended = true});  // nobody knows it
+  // The server was accepted and is not used yet: whoever listens stands for it.
+  pipeline.OnTcp({.id = 2, .received_bytes = 10});
+  Exchange(1, 2);
+  pipeline.OnTcp({.id = 2, .received_bytes = 50, .ended = true});
+  pipeline.OnTcp({.id = 1, .sent_bytes = 50, .retransmits = 1, .ended = true});
+  Finish();
+  EXPECT_EQ((metrics[{model::tcp::kConnects, of_client}]), 1);
+  EXPECT_EQ((metrics[{model::tcp::kSentBytes, of_client}]), 50);
+  EXPECT_EQ((metrics[{model::tcp::kRetransmits, of_client}]), 1);
+  EXPECT_EQ((metrics[{model::tcp::kAccepts, of_server}]), 1);
+  EXPECT_EQ((metrics[{model::tcp::kReceivedBytes, of_server}]), 50);
+  EXPECT_EQ((metrics[{model::tcp::kEnds, of_server}]), 1);
+}
+
+TEST_F(PipelineTest, AFailedConnectIsTcpsToo) {
+  pipeline.OnConnectFailure({.local = kLoopback,
+                             .remote = kLoopback,
+                             .remote_port = 81,
+                             .tgid = kCurl,
+                             .error = 111,
+                             .duration_ns = 5,
+                             .resets_received = 1});
+  pipeline.OnListener(
+      {.id = 9, .netns = 7, .local = kLoopback, .port = 80, .tgid = kNginx, .drops = 4});
+  Finish();
+  const model::EdgeEnds ends = EndsOf(model::Side::kClient, "curl", "", 81);
+  EXPECT_EQ((metrics[{model::tcp::kConnects, ends}]), 1);
+  EXPECT_EQ((metrics[{model::tcp::kResetsReceived, ends}]), 1);
+  const model::EdgeEnds listener = EndsOf(model::Side::kServer, "", "nginx:80", 80);
+  EXPECT_EQ((metrics[{model::tcp::kListenDrops, listener}]), 4);
 }
 
 }  // namespace

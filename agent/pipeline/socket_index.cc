@@ -212,6 +212,11 @@ uint32_t SocketIndex::PeerOf(const Conversation& conversation) const {
   return holders == holders_.end() ? 0 : holders->second.back().tgid;
 }
 
+uint32_t SocketIndex::ListenerOf(const ConnOpen& open) const {
+  const auto holders = holders_.find({open.transport, open.netns, open.local_port});
+  return holders == holders_.end() ? 0 : holders->second.back().tgid;
+}
+
 void SocketIndex::ForEachLocalAddress(uint32_t netns,
                                       const std::function<void(const IpAddress&)>& visit) const {
   for (const auto& [address, owners] : owners_) {

@@ -35,6 +35,9 @@ class SocketIndex {
   // Process at the other end; 0 when it is not on this host or not in scope.
   uint32_t PeerOf(const Conversation& conversation) const;
 
+  // Who listens where a connection was accepted; 0: not known.
+  uint32_t ListenerOf(const ConnOpen& open) const;
+
   // Addresses of a network namespace that sockets in scope have used, without loopback.
   void ForEachLocalAddress(uint32_t netns,
                            const std::function<void(const IpAddress&)>& visit) const;
