@@ -125,6 +125,8 @@ void Pipeline::OnListener(const ListenerSample& sample) {
   model::EdgeEnds ends{.observer = model::Side::kServer, .server = PartyOf(sample.tgid)};
   if (!IsWildcard(sample.local)) ends.server.address = ToString(sample.local);
   ends.server.port = sample.port;
+  // Also of who has never accepted anything: its clients know no more than the address.
+  if (!sample.ended) Bind(sample.netns, model::Transport::kTcp, ends.server);
   tcp_.OnListener(ends, sample);
 }
 
@@ -308,17 +310,17 @@ Pipeline::EdgeAttachment& Pipeline::EdgeOf(Conversation& conversation) {
   attachment->context.client_port =
       edge.observer == model::Side::kServer ? open.remote_port : open.local_port;
   attachment->context.pid = open.tgid;
-  if (edge.observer == model::Side::kServer) Bind(conversation, edge.server);
+  if (edge.observer == model::Side::kServer) Bind(open.netns, open.transport, edge.server);
   return *attachment;
 }
 
-void Pipeline::Bind(const Conversation& conversation, const model::Party& server) {
-  if (server.workload.empty() || conversation.open().transport == model::Transport::kUnix) return;
+void Pipeline::Bind(uint32_t netns, model::Transport transport, const model::Party& server) {
+  if (server.workload.empty() || transport == model::Transport::kUnix) return;
   if (!server.address.empty()) {
-    return BindAddress(server.address, server.port, conversation.open().transport, server);
+    return BindAddress(server.address, server.port, transport, server);
   }
-  sockets_.ForEachLocalAddress(conversation.open().netns, [&](const IpAddress& address) {
-    BindAddress(ToString(address), server.port, conversation.open().transport, server);
+  sockets_.ForEachLocalAddress(netns, [&](const IpAddress& address) {
+    BindAddress(ToString(address), server.port, transport, server);
   });
 }
 

@@ -75,7 +75,7 @@ class Pipeline final : public EventSink, private ConversationSink {
   // server's are those of whoever listens.
   model::EdgeEnds EndsOf(Conversation& conversation);
   model::Party PartyOf(uint32_t tgid);
-  void Bind(const Conversation& conversation, const model::Party& server);
+  void Bind(uint32_t netns, model::Transport transport, const model::Party& server);
   void BindAddress(const std::string& address, uint16_t port, model::Transport transport,
                    const model::Party& server);
   void CountConnection(Conversation& conversation, EdgeAttachment& attachment);

@@ -369,6 +369,16 @@ TEST_F(PipelineTest, TcpBelongsToTheEdge) {
   EXPECT_EQ((metrics[{model::tcp::kEnds, of_server}]), 1);
 }
 
+TEST_F(PipelineTest, AListenerThatAcceptsNothingIsKnownByItsAddress) {
+  pipeline.OnListener({.id = 9, .netns = 7, .local = kHostA, .port = 80, .tgid = kNginx});
+  pipeline.OnListener({.id = 9, .netns = 7, .local = kHostA, .port = 80, .tgid = kNginx});
+  Finish();
+  ASSERT_EQ(addresses.size(), 1u);
+  EXPECT_EQ(addresses[0].address, "10.0.0.1");
+  EXPECT_EQ(addresses[0].port, 80);
+  EXPECT_EQ(addresses[0].workload, "nginx:80");
+}
+
 TEST_F(PipelineTest, AFailedConnectIsTcpsToo) {
   pipeline.OnConnectFailure({.local = kLoopback,
                              .remote = kLoopback,
