@@ -11,6 +11,7 @@ namespace {
 constexpr uint8_t kSpans = static_cast<uint8_t>(RecordKind::kSpan);
 constexpr uint8_t kEdges = static_cast<uint8_t>(RecordKind::kEdge);
 constexpr uint8_t kProcesses = static_cast<uint8_t>(RecordKind::kProcess);
+constexpr uint8_t kTcp = static_cast<uint8_t>(RecordKind::kTcp);
 constexpr uint8_t kRequests = kSpans | kEdges;
 constexpr uint8_t kEverything = kRequests | kProcesses;
 
@@ -18,12 +19,14 @@ constexpr std::string_view kAttributePrefix = "attr.";
 
 // Indexed by FilterField.
 constexpr std::array<FilterFieldInfo, 23> kFields = {{
-    {FilterField::kService, "service", "", FieldKind::kText, kEverything,
+    {FilterField::kService, "service", "", FieldKind::kText, kEverything | kTcp,
      "the workload at either end; of a process its own"},
-    {FilterField::kClient, "client", "", FieldKind::kText, kRequests, "the calling workload"},
-    {FilterField::kServer, "server", "", FieldKind::kText, kRequests, "the called workload"},
-    {FilterField::kHost, "host", "node", FieldKind::kText, kEverything, "the node of either end"},
-    {FilterField::kAddress, "address", "", FieldKind::kText, kRequests,
+    {FilterField::kClient, "client", "", FieldKind::kText, kRequests | kTcp,
+     "the calling workload"},
+    {FilterField::kServer, "server", "", FieldKind::kText, kRequests | kTcp, "the called workload"},
+    {FilterField::kHost, "host", "node", FieldKind::kText, kEverything | kTcp,
+     "the node of either end"},
+    {FilterField::kAddress, "address", "", FieldKind::kText, kRequests | kTcp,
      "the IP address or socket path of either end"},
     {FilterField::kProtocol, "protocol", "", FieldKind::kChoice, kRequests,
      "the application protocol"},
@@ -35,7 +38,7 @@ constexpr std::array<FilterFieldInfo, 23> kFields = {{
     {FilterField::kCode, "code", "", FieldKind::kTextual, kEverything,
      "the protocol's own status code; of a process its exit status or signal"},
     {FilterField::kOutcome, "outcome", "", FieldKind::kChoice, kRequests, "how the request ended"},
-    {FilterField::kSide, "side", "observer", FieldKind::kChoice, kRequests,
+    {FilterField::kSide, "side", "observer", FieldKind::kChoice, kRequests | kTcp,
      "which end was watched: client or server"},
     {FilterField::kSlow, "slow", "", FieldKind::kChoice, kRequests,
      "slower than its protocol's threshold"},
@@ -45,9 +48,9 @@ constexpr std::array<FilterFieldInfo, 23> kFields = {{
      "last byte of the request to first byte of the response"},
     {FilterField::kConnect, "connect", "", FieldKind::kDuration, kSpans,
      "time to connect, on a connection's first request"},
-    {FilterField::kSent, "sent", "bytes_sent", FieldKind::kBytes, kRequests,
+    {FilterField::kSent, "sent", "bytes_sent", FieldKind::kBytes, kRequests | kTcp,
      "bytes from client to server"},
-    {FilterField::kReceived, "received", "bytes_received", FieldKind::kBytes, kRequests,
+    {FilterField::kReceived, "received", "bytes_received", FieldKind::kBytes, kRequests | kTcp,
      "bytes from server to client"},
     {FilterField::kPid, "pid", "", FieldKind::kNumber, kSpans | kProcesses,
      "the process that was watched"},
@@ -144,6 +147,8 @@ std::string_view PluralOf(RecordKind kind) {
       return "edges";
     case RecordKind::kProcess:
       return "processes";
+    case RecordKind::kTcp:
+      return "TCP edges";
   }
   return "records";
 }

@@ -47,7 +47,7 @@ enum class FieldKind : uint8_t {
 };
 
 // The kinds of record a filter is asked of.
-enum class RecordKind : uint8_t { kSpan = 1, kEdge = 2, kProcess = 4 };
+enum class RecordKind : uint8_t { kSpan = 1, kEdge = 2, kProcess = 4, kTcp = 8 };
 
 struct FilterFieldInfo {
   FilterField field;
@@ -71,7 +71,7 @@ std::vector<std::string> ChoicesOf(FilterField field);
 // Names of the fields that `kind` has; nullopt: of all.
 std::vector<std::string> FilterFieldNames(std::optional<RecordKind> kind);
 
-// "spans", "edges", "processes".
+// "spans", "edges", "processes", "TCP edges".
 std::string_view PluralOf(RecordKind kind);
 
 }  // namespace kindling::model

@@ -33,7 +33,8 @@ class CompletenessSum {
   void AddMissing(const std::vector<MapEdge>& edges);
   // What could not be attributed to an edge, for an answer made of requests.
   void AddLoss(const model::Loss& loss);
-  // The same for one made of process events: lost requests are none of its concern.
+  // The same for one made of process events, or of connections: lost requests are none of its
+  // concern.
   void AddProcessLoss(const model::Loss& loss);
   // Blocks that could not be read.
   void AddReport(const storage::ScanReport& report);

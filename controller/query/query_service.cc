@@ -11,6 +11,7 @@
 #include "controller/query/label_queries.h"
 #include "controller/query/metric_queries.h"
 #include "controller/query/span_queries.h"
+#include "controller/query/tcp_queries.h"
 #include "controller/query/trace_queries.h"
 #include "kindling/v1/query.grpc.pb.h"
 
@@ -31,11 +32,13 @@ enum class Rpc : uint8_t {
   kListLabelValues,
   kListSeries,
   kQueryRange,
+  kListTcp,
 };
 // In the order of Rpc.
 constexpr const char* kRpcNames[] = {
-    "ListServices",  "ListEdges", "ListSpans",     "GetSpan",         "ListAgents", "ListProcesses",
-    "GetServerInfo", "GetTrace",  "ListEndpoints", "ListLabelValues", "ListSeries", "QueryRange"};
+    "ListServices",  "ListEdges",     "ListSpans", "GetSpan",       "ListAgents",
+    "ListProcesses", "GetServerInfo", "GetTrace",  "ListEndpoints", "ListLabelValues",
+    "ListSeries",    "QueryRange",    "ListTcp"};
 
 // Whether a question is still wanted, looked up now and then: gRPC goes through the call's queue
 // each time, which takes longer than many a row.
@@ -148,6 +151,13 @@ class QueryService::Impl final : public v1::QueryService::Service {
       return controller::QueryRange(
           query, *request,
           [writer](const v1::QueryRangeResponse& response) { return writer->Write(response); });
+    });
+  }
+
+  grpc::Status ListTcp(grpc::ServerContext* context, const v1::ListTcpRequest* request,
+                       v1::ListTcpResponse* response) override {
+    return Answer(context, Rpc::kListTcp, [&](const QueryContext& query) {
+      return controller::ListTcp(query, *request, response);
     });
   }
 

@@ -34,6 +34,7 @@ class MemoryStore : public storage::Store {
       model::Batch part;
       if (plan.edges) part.edges = batch->edges;
       if (plan.addresses) part.addresses = batch->addresses;
+      if (plan.losses) part.losses = batch->losses;
       if (!visit(part)) break;
     }
     return report;

@@ -165,12 +165,15 @@ class Kindling:
             "--config", str(config)], timeout_s=300)
 
     def edges(self, *options: str) -> dict[str, Any]:
+        return self.get("edges", *options)
+
+    def get(self, what: str, *options: str) -> dict[str, Any]:
         done = subprocess.run(
             [str(self.programs.ctl), "--controller", self.address, "--since", "24h",
-             "-o", "json", "get", "edges", *options],
+             "-o", "json", "get", what, *options],
             capture_output=True, text=True, timeout=_QUERY_TIMEOUT_S, check=False)
         if done.returncode not in (0, 3):  # 3: a partial answer, which says so itself
-            raise KindlingError(f"kindlingctl get edges: status {done.returncode}: "
+            raise KindlingError(f"kindlingctl get {what}: status {done.returncode}: "
                                 f"{done.stderr.strip()[-500:]}")
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer

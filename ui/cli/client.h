@@ -37,6 +37,8 @@ class ListServicesRequest;
 class ListServicesResponse;
 class ListSpansRequest;
 class ListSpansResponse;
+class ListTcpRequest;
+class ListTcpResponse;
 class QueryRangeRequest;
 class QueryRangeResponse;
 class VerifyStoreRequest;
@@ -77,6 +79,7 @@ class Client {
 
   absl::Status Call(const v1::GetTraceRequest& request, v1::GetTraceResponse* response);
   absl::Status Call(const v1::ListEndpointsRequest& request, v1::ListEndpointsResponse* response);
+  absl::Status Call(const v1::ListTcpRequest& request, v1::ListTcpResponse* response);
   absl::Status Call(const v1::ListLabelValuesRequest& request,
                     v1::ListLabelValuesResponse* response);
   absl::Status Call(const v1::ListSeriesRequest& request, v1::ListSeriesResponse* response);

@@ -14,6 +14,7 @@ Command GetAgentsCommand();
 Command GetProcessesCommand();
 Command GetTraceCommand();
 Command GetEndpointsCommand();
+Command GetTcpCommand();
 Command GetValuesCommand();
 Command GetLabelsCommand();
 Command GetSeriesCommand();

@@ -22,6 +22,7 @@ std::optional<model::RecordKind> RecordsOf(const Command* command) {
   if (command == nullptr) return std::nullopt;
   if (command->name == "get spans") return model::RecordKind::kSpan;
   if (command->name == "get processes") return model::RecordKind::kProcess;
+  if (command->name == "get tcp") return model::RecordKind::kTcp;
   return model::RecordKind::kEdge;
 }
 

@@ -154,6 +154,66 @@ TEST_F(QueryCommandsTest, Endpoints) {
   EXPECT_EQ(Run({"get", "endpoints", "--by", "colour"}).code, 2);
 }
 
+TEST_F(QueryCommandsTest, Tcp) {
+  service_.tcp = Parse<v1::ListTcpResponse>(R"pb(
+    edges {
+      client: "curl"
+      server: "shop:80"
+      observer: "client"
+      connects: 90
+      connect_failures { key: "ETIMEDOUT" value: 2 }
+      connect_failures { key: "ECONNREFUSED" value: 3 }
+      connect_p50_ms: 1
+      connect_p99_ms: 2
+      rtt_p50_ms: 3
+      rtt_p99_ms: 4
+      retransmits { key: "fast" value: 5 }
+      retransmits { key: "syn" value: 4 }
+      retransmit_percent: 2.5
+      sent_segments: 200
+      bytes_sent: 1000
+      bytes_received: 2000
+      resets_received: 1
+      busy_seconds: 10
+      receiver_limited_seconds: 8
+      sender_limited_seconds: 0.1
+      ends { key: "closed" value: 90 }
+      server_address: "10.0.0.2:80"
+    }
+    edges {
+      server: "shop:80"
+      observer: "server"
+      resets_sent { key: "invalid_syn" value: 1 }
+      listen_drops: 7
+      accept_queue: 2
+      accept_queue_max: 1
+    }
+    completeness { fraction: 1 captured: 95 }
+  )pb");
+  Result result = Run({"get", "tcp", "--since", "all", "-f", "server=shop:80"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("3 ECONNREFUSED"));
+  EXPECT_THAT(result.out, HasSubstr(" 1ms/2ms  3ms/4ms "));
+  EXPECT_THAT(result.out, HasSubstr("receiver 80%\n"));  // the sender's 1 % is not worth a word
+  EXPECT_THAT(result.out,
+              ::testing::ContainsRegex("curl +shop:80 +client +90 .* 9 2.5% +0/1 +- +1.0KB/2.0KB"));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("\\(listener\\) +shop:80 +server +- .* 7 "));
+  EXPECT_THAT(service_.questions(),
+              ElementsAre("ListTcpRequest time { } filter: \"server=shop:80\""));
+  result = Run({"get", "tcp", "-o", "wide"});
+  EXPECT_THAT(result.out, HasSubstr("5 fast, 4 syn"));
+  EXPECT_THAT(result.out, HasSubstr("90 closed"));
+  EXPECT_THAT(result.out, HasSubstr("2/1"));
+  EXPECT_THAT(result.out, HasSubstr("1 invalid_syn"));
+  EXPECT_THAT(result.out, HasSubstr("3 ECONNREFUSED, 2 ETIMEDOUT"));
+  result = Run({"get", "tcp", "-o", "json"});
+  EXPECT_THAT(result.out, HasSubstr("\"ECONNREFUSED\": 3"));
+  service_.tcp = Parse<v1::ListTcpResponse>("completeness { fraction: 0.5 lost_other: 1 }");
+  result = Run({"get", "tcp"});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.out, HasSubstr("no TCP connections"));
+}
+
 TEST_F(QueryCommandsTest, ValuesOfFieldsAndLabels) {
   service_.values = Parse<v1::ListLabelValuesResponse>(R"pb(
     values { value: "200" count: 12 }

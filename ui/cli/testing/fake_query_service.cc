@@ -97,6 +97,11 @@ grpc::Status FakeQueryService::ListEndpoints(grpc::ServerContext*,
   return Answer(request, endpoints, response);
 }
 
+grpc::Status FakeQueryService::ListTcp(grpc::ServerContext*, const v1::ListTcpRequest* request,
+                                       v1::ListTcpResponse* response) {
+  return Answer(request, tcp, response);
+}
+
 grpc::Status FakeQueryService::ListLabelValues(grpc::ServerContext*,
                                                const v1::ListLabelValuesRequest* request,
                                                v1::ListLabelValuesResponse* response) {

@@ -35,6 +35,7 @@ class FakeQueryService final : public v1::QueryService::Service {
   v1::GetServerInfoResponse info;
   v1::GetTraceResponse trace;
   v1::ListEndpointsResponse endpoints;
+  v1::ListTcpResponse tcp;
   v1::ListLabelValuesResponse values;
   v1::ListSeriesResponse series;
   std::vector<v1::QueryRangeResponse> range;
@@ -65,6 +66,8 @@ class FakeQueryService final : public v1::QueryService::Service {
                         v1::GetTraceResponse* response) override;
   grpc::Status ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest* request,
                              v1::ListEndpointsResponse* response) override;
+  grpc::Status ListTcp(grpc::ServerContext*, const v1::ListTcpRequest* request,
+                       v1::ListTcpResponse* response) override;
   grpc::Status ListLabelValues(grpc::ServerContext*, const v1::ListLabelValuesRequest* request,
                                v1::ListLabelValuesResponse* response) override;
   grpc::Status ListSeries(grpc::ServerContext*, const v1::ListSeriesRequest* request,
