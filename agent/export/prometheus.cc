@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "agent/export/prometheus_labels.h"
+#include "model/edge_labels.h"
 #include "model/latency_histogram.h"
+#include "model/tcp_metrics.h"
 
 namespace kindling::agent {
 namespace {
@@ -58,9 +60,13 @@ void PrometheusSeries::Add(const model::Batch& batch, int64_t now_ns) {
   Expire(server_latency_, now_ns);
   Expire(client_latency_, now_ns);
   Expire(connects_, now_ns);
+  Expire(tcp_, now_ns);
   for (const model::EdgeStats& row : batch.edges) {
     AddRow(row, now_ns);
     if (row.lost > 0) losses_[model::LossStage::kUnset].requests += row.lost;
+  }
+  for (const model::MetricPoint& point : batch.points) {
+    AddTcp(batch.series[point.series], point, now_ns);
   }
   for (const model::Loss& loss : batch.losses) {
     Losses& sum = losses_[loss.stage];
@@ -108,6 +114,28 @@ void PrometheusSeries::AddRow(const model::EdgeStats& row, int64_t now_ns) {
   }
 }
 
+void PrometheusSeries::AddTcp(const model::MetricSeries& series, const model::MetricPoint& point,
+                              int64_t now_ns) {
+  namespace tcp = model::tcp;
+  static constexpr std::pair<const char*, double Tcp::*> kCounters[] = {
+      {tcp::kRetransmits, &Tcp::retransmits},  {tcp::kLostSegments, &Tcp::lost},
+      {tcp::kResetsSent, &Tcp::resets_sent},   {tcp::kResetsReceived, &Tcp::resets_received},
+      {tcp::kListenDrops, &Tcp::listen_drops},
+  };
+  double Tcp::*counter = nullptr;
+  for (const auto& [name, member] : kCounters) {
+    if (series.name == name) counter = member;
+  }
+  const bool is_srtt = series.name == tcp::kSrtt;
+  if (counter == nullptr && !is_srtt) return;
+  Tcp& values = Find(tcp_, base::RenderLabels(TcpLabels(model::EndsOf(series.labels))), now_ns);
+  if (is_srtt) {
+    values.srtt_us = point.histogram.QuantileNs(0.5) / 1e3;
+  } else {
+    values.*counter += point.value;
+  }
+}
+
 void PrometheusSeries::WriteTo(base::MetricsText& text) const {
   const model::EdgeStats none;
   absl::MutexLock lock(&mu_);
@@ -115,7 +143,8 @@ void PrometheusSeries::WriteTo(base::MetricsText& text) const {
                 text);
   WriteRequests(topology_, "kindling_topology_request", OverflowLabels(TopologyLabels(none)), false,
                 text);
-  WriteConnects(text);
+  WriteConnects(connects_, text);
+  WriteTcp(tcp_, text);
   WriteLatency(server_latency_, "server", OverflowLabels(ServerLabels(none)), text);
   WriteLatency(client_latency_, "client", OverflowLabels(ClientLabels(none)), text);
   WriteLosses(losses_, text);
@@ -161,18 +190,41 @@ void PrometheusSeries::WriteLatency(const Family<Latency>& family, std::string_v
   if (family.overflow.changed_ns != 0) write(overflow_labels, family.overflow);
 }
 
-void PrometheusSeries::WriteConnects(base::MetricsText& text) const {
+void PrometheusSeries::WriteConnects(const Family<Connects>& family, base::MetricsText& text) {
   const auto counter = [&](const char* name, const char* help, uint64_t Connects::*value) {
     text.Family(name, MetricType::kCounter, help);
-    for (const auto& [labels, connects] : connects_.entries) text.Sample(labels, connects.*value);
-    if (connects_.overflow.changed_ns != 0) {
-      text.Sample(OverflowLabels(ConnectLabels({}, 0)), connects_.overflow.*value);
+    for (const auto& [labels, connects] : family.entries) text.Sample(labels, connects.*value);
+    if (family.overflow.changed_ns != 0) {
+      text.Sample(OverflowLabels(ConnectLabels({}, 0)), family.overflow.*value);
     }
   };
   counter("kindling_tcp_connect_total", "TCP connections that were opened, or that failed to open.",
           &Connects::count);
   counter("kindling_tcp_connect_duration_nanoseconds_total",
           "Sum of the times that TCP connections took to open or to fail.", &Connects::duration_ns);
+}
+
+void PrometheusSeries::WriteTcp(const Family<Tcp>& family, base::MetricsText& text) {
+  const std::string overflow = OverflowLabels(TcpLabels({}));
+  text.Family("kindling_tcp_srtt_microseconds", MetricType::kGauge,
+              "Smoothed round-trip time: the median of the connections, of the last window.");
+  for (const auto& [labels, tcp] : family.entries) {
+    if (tcp.srtt_us > 0) text.Sample(labels, tcp.srtt_us);
+  }
+  if (family.overflow.srtt_us > 0) text.Sample(overflow, family.overflow.srtt_us);
+  const auto counter = [&](const char* name, const char* help, double Tcp::*value) {
+    text.Family(name, MetricType::kCounter, help);
+    for (const auto& [labels, tcp] : family.entries) text.Sample(labels, tcp.*value);
+    if (family.overflow.changed_ns != 0) text.Sample(overflow, family.overflow.*value);
+  };
+  counter("kindling_tcp_retransmit_total", "Segments sent again.", &Tcp::retransmits);
+  counter("kindling_tcp_packet_loss_total", "Segments that the sender judged to be lost.",
+          &Tcp::lost);
+  counter("kindling_tcp_reset_sent_total", "Resets sent.", &Tcp::resets_sent);
+  counter("kindling_tcp_reset_received_total", "Resets received.", &Tcp::resets_received);
+  counter("kindling_tcp_listen_drop_total",
+          "Connections and SYNs that a listener threw away, for want of room above all.",
+          &Tcp::listen_drops);
 }
 
 void PrometheusSeries::WriteLosses(const std::map<model::LossStage, Losses>& by_stage,

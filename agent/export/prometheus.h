@@ -24,7 +24,7 @@ struct PrometheusOptions {
 //
 // Of Kindling's labels those that a plain host does not have (namespace, pod, ...) are empty.
 // `entity` series come from rows that the server's side observed, `topology` and connection series
-// from the client's.
+// from the client's. TCP's others come from both: what an end sent goes from it to the other.
 //
 // Threads:  safe from any.
 // Limits:   max_series lines of text: what is new beyond them is summed in one overflow series per
@@ -70,6 +70,15 @@ class PrometheusSeries {
     uint64_t events = 0;
     uint64_t bytes = 0;
   };
+  struct Tcp {
+    int64_t changed_ns = 0;
+    double srtt_us = 0;  // median of the last window that had any
+    double retransmits = 0;
+    double lost = 0;
+    double resets_sent = 0;
+    double resets_received = 0;
+    double listen_drops = 0;
+  };
   // By rendered labels.
   template <typename Values>
   struct Family {
@@ -84,13 +93,16 @@ class PrometheusSeries {
   template <typename Values>
   void Expire(Family<Values>& family, int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddRow(const model::EdgeStats& row, int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddTcp(const model::MetricSeries& series, const model::MetricPoint& point, int64_t now_ns)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WriteRequests(const Family<Requests>& family, std::string_view prefix,
                      std::string_view overflow_labels, bool entity, base::MetricsText& text) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WriteLatency(const Family<Latency>& family, std::string_view side,
                     std::string_view overflow_labels, base::MetricsText& text) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void WriteConnects(base::MetricsText& text) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static void WriteConnects(const Family<Connects>& family, base::MetricsText& text);
+  static void WriteTcp(const Family<Tcp>& family, base::MetricsText& text);
   static void WriteLosses(const std::map<model::LossStage, Losses>& by_stage,
                           base::MetricsText& text);
 
@@ -101,6 +113,7 @@ class PrometheusSeries {
   Family<Latency> server_latency_ ABSL_GUARDED_BY(mu_){.lines_per_entry = kBounds + 3};
   Family<Latency> client_latency_ ABSL_GUARDED_BY(mu_){.lines_per_entry = kBounds + 3};
   Family<Connects> connects_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 2};
+  Family<Tcp> tcp_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 6};
   std::map<model::LossStage, Losses> losses_ ABSL_GUARDED_BY(mu_);
   size_t lines_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t overflowed_rows_ ABSL_GUARDED_BY(mu_) = 0;

@@ -66,6 +66,18 @@ base::MetricLabels ConnectLabels(const model::EdgeStats& row, int error) {
   return labels;
 }
 
+base::MetricLabels TcpLabels(const model::EdgeEnds& ends) {
+  const bool is_client = ends.observer == model::Side::kClient;
+  const model::Party& from = is_client ? ends.client : ends.server;
+  const model::Party& to = is_client ? ends.server : ends.client;
+  base::MetricLabels labels;
+  AddEnd("src_", from, labels);
+  labels.emplace_back("src_port", PortOf(from));
+  AddEnd("dst_", to, labels);
+  labels.emplace_back("dst_port", PortOf(to));
+  return labels;
+}
+
 base::MetricLabels ServerLabels(const model::EdgeStats& row) {
   return {{"node", row.server.host},
           {"workload_kind", row.server.workload_kind},

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/metrics_text.h"
+#include "model/edge_labels.h"
 #include "model/records.h"
 
 // Which labels Kindling gives which of its metrics, and what they hold here.
@@ -14,6 +15,9 @@ base::MetricLabels EntityLabels(const model::EdgeStats& row);
 base::MetricLabels TopologyLabels(const model::EdgeStats& row);
 // Of kindling_tcp_connect_*. `error` is the errno, 0 for a connection.
 base::MetricLabels ConnectLabels(const model::EdgeStats& row, int error);
+// Of the other kindling_tcp_*: from the end that observed it, whose sending they tell of, to the
+// other.
+base::MetricLabels TcpLabels(const model::EdgeEnds& ends);
 // Of our own histograms.
 base::MetricLabels ServerLabels(const model::EdgeStats& row);
 base::MetricLabels ClientLabels(const model::EdgeStats& row);

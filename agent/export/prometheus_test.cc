@@ -4,6 +4,11 @@
 
 #include <cerrno>
 #include <string>
+#include <utility>
+#include <vector>
+
+#include "model/edge_labels.h"
+#include "model/tcp_metrics.h"
 
 namespace kindling::agent {
 namespace {
@@ -199,6 +204,57 @@ TEST(PrometheusSeriesTest, LossesByStage) {
   HasLine(series, "kindling_agent_lost_requests_total{stage=\"edge\"} 4");
   HasLine(series, "kindling_agent_lost_events_total{stage=\"kernel_ring\"} 2");
   HasLine(series, "kindling_agent_lost_bytes_total{stage=\"kernel_ring\"} 3");
+}
+
+TEST(PrometheusSeriesTest, TcpGoesFromWhoSends) {
+  PrometheusSeries series({});
+  const model::EdgeStats row = MakeRow(model::Side::kServer);
+  const auto add = [&](const model::EdgeEnds& ends, const char* name, double value,
+                       const char* kind) {
+    model::Batch batch;
+    model::Labels labels = model::LabelsOf(ends);
+    if (kind != nullptr) model::AddLabel("kind", kind, labels);
+    batch.series = {{.name = name, .kind = model::MetricKind::kDelta, .labels = std::move(labels)}};
+    batch.points = {{.value = value}};
+    if (batch.series[0].name == model::tcp::kSrtt) batch.points[0].histogram.Record(2'000'000);
+    series.Add(batch, kSecond);
+  };
+  const model::EdgeEnds by_client{model::Side::kClient, row.client, row.server};
+  const model::EdgeEnds by_server{model::Side::kServer, row.client, row.server};
+  add(by_client, model::tcp::kRetransmits, 3, "fast");
+  add(by_client, model::tcp::kRetransmits, 2, "timeout");
+  add(by_client, model::tcp::kSrtt, 0, nullptr);
+  add(by_server, model::tcp::kResetsSent, 4, nullptr);
+  add(by_server, model::tcp::kConnectTime, 0, nullptr);  // not one of these
+  add({model::Side::kServer, {}, row.server}, model::tcp::kListenDrops, 9, nullptr);
+  const auto end = [](const std::string& prefix, const std::string& node, const std::string& kind,
+                      const std::string& name, const std::string& ip, const std::string& port) {
+    base::MetricLabels labels = {
+        {"node", node},  {"namespace", ""}, {"workload_kind", kind}, {"workload_name", name},
+        {"service", ""}, {"pod", ""},       {"container", ""},       {"container_id", ""},
+        {"ip", ip},      {"port", port}};
+    for (auto& [label, value] : labels) label.insert(0, prefix);
+    return base::RenderLabels(labels);
+  };
+  const auto shop = [&](const char* side) {
+    return end(side, "host-a", "process", "shop:8080", "10.0.0.1", "");
+  };
+  const auto nginx = [&](const char* side) {
+    return end(side, "host-b", "process", "nginx:80", "10.0.0.2", "80");
+  };
+  const std::string from_client = "{" + shop("src_") + "," + nginx("dst_") + "} ";
+  const std::string from_server = "{" + nginx("src_") + "," + shop("dst_") + "} ";
+  HasLine(series, "kindling_tcp_retransmit_total" + from_client + "5");
+  HasLine(series, "kindling_tcp_reset_sent_total" + from_server + "4");
+  HasLine(series, "kindling_tcp_retransmit_total" + from_server + "0");
+  HasLine(series, "kindling_tcp_listen_drop_total{" + nginx("src_") + "," +
+                      end("dst_", "", "", "", "", "") + "} 9");
+  const std::string text = Text(series);
+  const size_t at = text.find("kindling_tcp_srtt_microseconds{" + shop("src_"));
+  ASSERT_NE(at, std::string::npos) << text;
+  const double srtt_us = std::stod(text.substr(text.find("} ", at) + 2));
+  EXPECT_NEAR(srtt_us, 2000, 50);
+  EXPECT_EQ(series.series(), 3 * 6);
 }
 
 }  // namespace

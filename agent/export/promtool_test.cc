@@ -19,6 +19,7 @@
 #include "base/testing/fake_clock.h"
 #include "base/testing/status_matchers.h"
 #include "base/testing/temp_dir.h"
+#include "model/tcp_metrics.h"
 
 namespace kindling::agent {
 namespace {
@@ -29,6 +30,7 @@ constexpr int64_t kSecond = 1'000'000'000;
 const std::set<std::string> kKindlingUnits = {
     "kindling_entity_request_duration_nanoseconds_total",
     "kindling_tcp_connect_duration_nanoseconds_total",
+    "kindling_tcp_srtt_microseconds",
     "kindling_topology_request_duration_nanoseconds_total",
 };
 
@@ -79,6 +81,13 @@ TEST(PromtoolTest, FindsNothingButTheUnitsOfKindlingsNames) {
   PrometheusSeries series({.max_series = 600});
   Exporter exporter({.boot_epoch = 1}, spool->get(), &clock,
                     {[&](const model::Batch& batch) { series.Add(batch, clock.BootNs()); }}, [] {});
+  model::Batch of_tcp;
+  of_tcp.series = {
+      {.name = model::tcp::kSrtt, .kind = model::MetricKind::kHistogram, .labels = {}},
+      {.name = model::tcp::kRetransmits, .kind = model::MetricKind::kDelta, .labels = {}}};
+  of_tcp.points = {{.series = 0}, {.series = 1, .value = 2}};
+  of_tcp.points[0].histogram.Record(kSecond);
+  series.Add(of_tcp, clock.BootNs());
   Aggregator aggregator({.host = "host-a"}, &exporter);
   aggregator.OnTick(clock.BootNs(), clock.WallNs());
   for (const model::Side side : {model::Side::kClient, model::Side::kServer}) {
@@ -117,6 +126,9 @@ TEST(PromtoolTest, FindsNothingButTheUnitsOfKindlingsNames) {
   for (const char* name :
        {"kindling_entity_request_total{", "kindling_topology_request_total{",
         "kindling_tcp_connect_total{", "kindling_tcp_connect_duration_nanoseconds_total{",
+        "kindling_tcp_srtt_microseconds{", "kindling_tcp_retransmit_total{",
+        "kindling_tcp_packet_loss_total{", "kindling_tcp_reset_sent_total{",
+        "kindling_tcp_reset_received_total{", "kindling_tcp_listen_drop_total{",
         "kindling_server_request_duration_seconds_bucket{", "kindling_agent_requests_total 80\n",
         "kindling_agent_spool_bytes ",
         "kindling_agent_lost_events_total{stage=\"kernel_ring\"} 1\n", "(other)"}) {

@@ -105,6 +105,7 @@ class TcpTest(unittest.TestCase):
         self.make_faults(hook)
         self.supervisor.stop(self.peers)
         counted = {key: self.nstat(*key) - then for key, then in before.items()}
+        exposed = kindling.agent_metrics("host-a")
         kindling.stop_agents()
         answer = kindling.get("tcp")
         self.assertEqual(answer["completeness"]["fraction"], 1, answer["completeness"])
@@ -157,6 +158,12 @@ class TcpTest(unittest.TestCase):
                 of_rows = sum(sum(edge["retransmits"].values()) for edge in rows.values()
                               if edge["observer"] == observer)
                 self.assertEqual(of_rows, counted[host, "TcpRetransSegs"])
+        with self.subTest("Prometheus"):
+            for name, least in (("srtt_microseconds", 1), ("retransmit_total", 1),
+                                ("packet_loss_total", 1), ("reset_received_total", REFUSED + RESETS)):
+                values = [float(line.rsplit(" ", 1)[1]) for line in exposed.splitlines()
+                          if line.startswith(f"kindling_tcp_{name}{{")]
+                self.assertGreaterEqual(sum(values), least, name)
         with self.subTest("a filter"):
             picked = kindling.get("tcp", "-f", f"server=tcp_peer:{RUDE} side=client")["edges"]
             self.assertEqual([edge["server"] for edge in picked], [f"tcp_peer:{RUDE}"])

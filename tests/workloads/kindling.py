@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,14 @@ class Kindling:
         self._supervisor.run("kindling-agent-replay", [
             str(self.programs.agent), "replay", str(recording), "--time", "shift",
             "--config", str(config)], timeout_s=300)
+
+    def agent_metrics(self, name: str) -> str:
+        """The page that an agent shows to Prometheus."""
+        config = json.loads((self._directory / f"{name}.yaml").read_text(encoding="utf-8"))
+        with urllib.request.urlopen(f"http://{config['metrics_listen']}/metrics",
+                                    timeout=_QUERY_TIMEOUT_S) as page:
+            text: str = page.read().decode()
+        return text
 
     def edges(self, *options: str) -> dict[str, Any]:
         return self.get("edges", *options)
