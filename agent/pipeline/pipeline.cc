@@ -114,7 +114,14 @@ void Pipeline::OnTcp(const TcpSample& sample) {
   Conversation* conversation = conns_.Find(sample.id);
   if (conversation == nullptr) return;
   const ConnOrigin origin = conversation->open().origin;
-  tcp_.OnSample(EndsOf(*conversation),
+  model::EdgeEnds ends;
+  if (conversation->open().tgid != 0) {
+    const Edge& edge = EdgeOf(*conversation).context.edge->edge;
+    ends = {edge.observer, edge.client, edge.server};
+  } else {
+    ends = EndsOf(*conversation);
+  }
+  tcp_.OnSample(ends,
                 {.since_start = origin == ConnOrigin::kConnect || origin == ConnOrigin::kAccept,
                  .accepted = origin == ConnOrigin::kAccept},
                 sample);
@@ -256,12 +263,9 @@ model::Side Pipeline::SideOf(const Conversation& conversation) {
   return open.local_port < open.remote_port ? model::Side::kServer : model::Side::kClient;
 }
 
-model::EdgeEnds Pipeline::EndsOf(Conversation& conversation) {
-  if (conversation.open().tgid != 0) {
-    const Edge& edge = EdgeOf(conversation).context.edge->edge;
-    return {edge.observer, edge.client, edge.server};
-  }
-  Edge edge = MakeEdge(conversation, sockets_.ListenerOf(conversation.open()));
+model::EdgeEnds Pipeline::EndsOf(const Conversation& conversation) {
+  const uint32_t user = conversation.open().tgid;
+  Edge edge = MakeEdge(conversation, user != 0 ? user : sockets_.ListenerOf(conversation.open()));
   return {edge.observer, std::move(edge.client), std::move(edge.server)};
 }
 

@@ -71,9 +71,9 @@ class Pipeline final : public EventSink, private ConversationSink {
   model::Side SideOf(const Conversation& conversation);
   // `tgid`: the process at this end.
   Edge MakeEdge(const Conversation& conversation, uint32_t tgid);
-  // The ends as TCP's statistics have them; of a connection that no process has used yet the
-  // server's are those of whoever listens.
-  model::EdgeEnds EndsOf(Conversation& conversation);
+  // The ends before anything was said; of a connection that no process has used yet the server's
+  // are those of whoever listens. Keeps no edge.
+  model::EdgeEnds EndsOf(const Conversation& conversation);
   model::Party PartyOf(uint32_t tgid);
   void Bind(uint32_t netns, model::Transport transport, const model::Party& server);
   void BindAddress(const std::string& address, uint16_t port, model::Transport transport,
