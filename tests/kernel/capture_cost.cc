@@ -1,7 +1,8 @@
 // capture_cost: what capture costs on this machine, as one JSON object a line: BPF time per
 // captured call and user time per drained event, for each data path and payload; wall time of a
-// call that is not captured.
+// call that is not captured; wall and BPF time of a short connection, both ends watched.
 #include <bpf/bpf.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -153,12 +154,78 @@ void MeasureForeign(const std::string& hook) {
       hook.c_str(), Median(without), Median(with), Median(again), kPairs);
 }
 
+// Connections that carry nothing, to a listener in the same process: both ends are opened, watched
+// and closed. Interleaved with and without the programs, and without twice (A/A).
+void MeasureShort(const std::string& hook) {
+  constexpr int kPairs = 15;
+  constexpr int kConnections = 2'000;
+  auto* ns_each = static_cast<double*>(
+      mmap(nullptr, sizeof(double), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  Workload workload([&](const Workload::Gate& gate) {
+    const int listener = Listen(AF_INET);
+    gate.Wait();
+    for (int round = 0; round < 3 * kPairs; ++round) {
+      const int64_t before = NowNs(CLOCK_MONOTONIC);
+      for (int i = 0; i < kConnections; ++i) {
+        const int client = Connect(AF_INET, listener);
+        const int server = accept(listener, nullptr, nullptr);
+        // By a reset: no port waits for a minute to be used again.
+        const linger hard{.l_onoff = 1, .l_linger = 0};
+        setsockopt(client, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+        close(client);
+        close(server);
+      }
+      *ns_each = static_cast<double>(NowNs(CLOCK_MONOTONIC) - before) / kConnections;
+      gate.Wait();
+    }
+    return true;
+  });
+  workload.AwaitReady();
+  const auto round = [&] {
+    workload.Go();
+    workload.AwaitReady();
+    return *ns_each;
+  };
+  std::vector<double> without, with, again, bpf;
+  for (int i = 0; i < kPairs; ++i) {
+    without.push_back(round());
+    {
+      KernelSourceOptions options;
+      options.hook = hook;
+      options.control_ring_bytes = 4 << 20;
+      options.scope.network_namespaces = {workload.NetnsPath()};
+      auto source = KernelSource::Open(options);
+      Counter counter;
+      if (!source.ok() || !(*source)->Start(counter).ok()) return;
+      // The clock of the statistics is itself not free: every other time.
+      base::UniqueFd stats(i % 2 == 0 ? -1 : bpf_enable_stats(BPF_STATS_RUN_TIME));
+      const double each = round();
+      if (i % 2 == 0) {
+        with.push_back(each);
+      } else {
+        double run_time_ns = 0;
+        for (const ProgramCost& cost : (*source)->program_costs()) {
+          if (cost.program != "kd_sys_exit") run_time_ns += static_cast<double>(cost.run_time_ns);
+        }
+        bpf.push_back(run_time_ns / kConnections);
+      }
+    }
+    again.push_back(round());
+  }
+  workload.Go();
+  std::printf(
+      "{\"hook\": \"%s\", \"connection_ns_without\": %.0f, \"connection_ns_with\": %.0f, "
+      "\"connection_ns_without_again\": %.0f, \"bpf_ns_per_connection\": %.0f, \"pairs\": %d}\n",
+      hook.c_str(), Median(without), Median(with), Median(again), Median(bpf), kPairs);
+}
+
 void MeasureAll() {
   for (const char* hook : {"socket_tracepoints", "sys_exit"}) {
     for (size_t size : {size_t{20}, size_t{200}, size_t{1000}}) {
       for (bool with_payload : {false, true}) MeasureCaptured(hook, size, with_payload);
     }
     MeasureForeign(hook);
+    MeasureShort(hook);
   }
 }
 
