@@ -29,7 +29,7 @@ constexpr size_t kBitsPerPair = 9;
 constexpr size_t kBitsPerUnitPair = 6;
 constexpr size_t kBitsPerTrace = 9;
 // All spans of a trace are asked for as parents at once.
-constexpr size_t kBitsPerParent = 11;
+constexpr size_t kBitsPerParent = 14;
 // More parents than these are not worth asking for one by one.
 constexpr size_t kMaxParents = 1000;
 
