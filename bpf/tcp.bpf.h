@@ -10,8 +10,10 @@
  * in use or an attempt failed.
  */
 SEC("tp_btf/tcp_retransmit_skb")
-int BPF_PROG(kd_tcp_retransmit_skb, struct sock *sk, struct sk_buff *skb)
+int kd_tcp_retransmit_skb(unsigned long long *ctx)
 {
+	struct sock *sk = (struct sock *)ctx[0];
+	const struct sk_buff *skb = (const struct sk_buff *)ctx[1];
 	const struct inet_connection_sock *icsk = (const struct inet_connection_sock *)sk;
 	const struct tcp_skb_cb *cb;
 	struct kd_conn *c;
@@ -20,6 +22,9 @@ int BPF_PROG(kd_tcp_retransmit_skb, struct sock *sk, struct sk_buff *skb)
 	__u16 segments;
 
 	if (!sk || !skb)
+		return 0;
+	/* Told of as well, and not counted: what is still on its way out of this host (EBUSY). */
+	if (kd_has_retransmit_errors && (int)ctx[2])
 		return 0;
 	c = kd_find(sk);
 	if (!c)

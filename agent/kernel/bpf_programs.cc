@@ -77,6 +77,7 @@ absl::StatusOr<std::unique_ptr<BpfPrograms>> BpfPrograms::Load(const KernelSourc
   ASSIGN_OR_RETURN(std::unique_ptr<KernelFacts> facts, KernelFacts::Read());
   RETURN_IF_ERROR(programs->ChooseHooks(*facts));
   programs->has_reset_reasons_ = facts->ArgumentsOf("tcp_send_reset") >= 3;
+  programs->has_retransmit_errors_ = facts->ArgumentsOf("tcp_retransmit_skb") >= 3;
   for (const std::string& name : facts->NamesOf("sk_rst_reason")) {
     programs->reset_reasons_.push_back(ResetReason(name));
   }
@@ -154,6 +155,7 @@ absl::Status BpfPrograms::LoadPrograms() {
   rodata.kd_sees_synacks = InUse("tp_btf/tcp_retransmit_synack");
   rodata.kd_sees_resets = InUse("tp_btf/tcp_send_reset");
   rodata.kd_has_reset_reasons = has_reset_reasons_;
+  rodata.kd_has_retransmit_errors = has_retransmit_errors_;
   rodata.kd_scope_host = scope_.host;
   rodata.kd_scope_by_netns = !scope_.netns_inodes.empty();
   rodata.kd_scope_by_tgid = !scope_.pids.empty();

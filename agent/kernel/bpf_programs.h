@@ -75,6 +75,7 @@ class BpfPrograms {
   std::vector<const AttachRow*> rows_;  // to attach
   std::vector<MissingHook> missing_;
   bool has_reset_reasons_ = false;
+  bool has_retransmit_errors_ = false;
   std::vector<std::string> reset_reasons_;
   ResolvedScope scope_;
   capture_bpf* skeleton_ = nullptr;

@@ -120,14 +120,17 @@ void TcpStats::OnSample(const model::EdgeEnds& ends, const Origin& origin, const
   // What an older connection had counted before is nothing that happened now.
   const TcpSample before = !is_first ? found->second : origin.since_start ? TcpSample() : now;
 
-  const uint32_t timeouts = Grown(now.timeout_retransmits, before.timeout_retransmits);
-  const uint32_t fast = Grown(now.fast_retransmits, before.fast_retransmits);
-  const uint32_t syn = Grown(now.syn_retransmits, before.syn_retransmits);
-  const uint32_t all = Grown(now.retransmits, before.retransmits);
-  row.retransmits[kTimeout] += timeouts;
-  row.retransmits[kFast] += fast;
-  row.retransmits[kSyn] += syn;
-  row.retransmits[kOtherCause] += Grown(uint64_t{all}, uint64_t{timeouts} + fast + syn);
+  // The causes are of hooks, the sum is the socket's own and stands.
+  uint32_t left = Grown(now.retransmits, before.retransmits);
+  const auto take = [&left](uint32_t of_cause) {
+    const uint32_t taken = std::min(left, of_cause);
+    left -= taken;
+    return taken;
+  };
+  row.retransmits[kSyn] += take(Grown(now.syn_retransmits, before.syn_retransmits));
+  row.retransmits[kTimeout] += take(Grown(now.timeout_retransmits, before.timeout_retransmits));
+  row.retransmits[kFast] += take(Grown(now.fast_retransmits, before.fast_retransmits));
+  row.retransmits[kOtherCause] += left;
   row.lost_segments += Grown(now.lost_segments, before.lost_segments);
   row.out_of_order += Grown(now.out_of_order, before.out_of_order);
   row.sent_segments += Grown(now.sent_segments, before.sent_segments);

@@ -120,6 +120,16 @@ TEST_F(TcpStatsTest, SamplesCountWhatIsNew) {
   EXPECT_EQ(stats_.sampled(), 0);
 }
 
+TEST_F(TcpStatsTest, CausesOfRetransmitsAreNoMoreThanTheirSum) {
+  stats_.OnSample(
+      Ends("a"), kConnected,
+      {.id = 1, .retransmits = 5, .timeout_retransmits = 3, .fast_retransmits = 9, .ended = true});
+  Close();
+  EXPECT_EQ(Value(tcp::kRetransmits, "a", tcp::kKind, "timeout"), 3);
+  EXPECT_EQ(Value(tcp::kRetransmits, "a", tcp::kKind, "fast"), 2);
+  EXPECT_EQ(Value(tcp::kRetransmits, "a", tcp::kKind, "other"), 0);
+}
+
 TEST_F(TcpStatsTest, WhatWasBeforeTheAgentIsNotNews) {
   stats_.OnSample(Ends("a"), kFound, {.id = 1, .sent_bytes = 1'000'000, .retransmits = 7});
   stats_.OnSample(Ends("a"), kFound, {.id = 1, .sent_bytes = 1'000'001, .retransmits = 7});

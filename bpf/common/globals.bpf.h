@@ -15,6 +15,7 @@ const volatile __u32 kd_self_tgid; /* never captured */
 const volatile __u8 kd_sees_synacks; /* tcp_retransmit_synack is in use */
 const volatile __u8 kd_sees_resets; /* tcp_send_reset is in use */
 const volatile __u8 kd_has_reset_reasons; /* it has the argument (6.10) */
+const volatile __u8 kd_has_retransmit_errors; /* tcp_retransmit_skb tells of failures (6.16) */
 
 /* Set from user space at any time. */
 __u32 kd_payload_bytes; /* of each call, at most KD_PAYLOAD_MAX; 0: no data events at all */
