@@ -137,6 +137,7 @@ cat >"$tree/init" <<-'EOF'
 	ulimit -l unlimited
 	ulimit -n 65536
 	for port in 1 2 3; do stty -F /dev/ttyS$port raw -echo; done
+	echo begun >/dev/ttyS2
 	for module in /modules/*.ko; do
 	    [ ! -e "$module" ] || insmod "$module" || echo "insmod $module failed"
 	done
@@ -151,29 +152,40 @@ echo 'exec poweroff -f' >>"$tree/init"
 chmod 755 "$tree/init" "$tree/command"
 (cd "$tree" && find . -print0 | cpio --null -o -H newc --owner 0:0 2>/dev/null | gzip -1) >"$work/initramfs"
 
-: >"$work/status"
-qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
-	-machine q35 -accel tcg -cpu max -smp "$cpus" -m "$memory" \
-	-kernel "$vmlinuz" -initrd "$work/initramfs" \
-	-append "console=ttyS0 rdinit=/init panic=-1 oops=panic loglevel=5 mitigations=off" \
-	-chardev file,id=console,path="$work/console" -serial chardev:console \
-	-chardev stdio,id=output,signal=off -serial chardev:output \
-	-chardev file,id=status,path="$work/status" -serial chardev:status \
-	-chardev file,id=fetched,path="$work/fetched" -serial chardev:fetched \
-	</dev/null &
-qemu_pid=$!
+# Runs the guest until it ends or its time is over.
+boot() {
+	: >"$work/status"
+	qemu-system-x86_64 -nodefaults -no-user-config -display none -no-reboot \
+		-machine q35 -accel tcg -cpu max -smp "$cpus" -m "$memory" \
+		-kernel "$vmlinuz" -initrd "$work/initramfs" \
+		-append "console=ttyS0 rdinit=/init panic=-1 oops=panic loglevel=5 mitigations=off" \
+		-chardev file,id=console,path="$work/console" -serial chardev:console \
+		-chardev stdio,id=output,signal=off -serial chardev:output \
+		-chardev file,id=status,path="$work/status" -serial chardev:status \
+		-chardev file,id=fetched,path="$work/fetched" -serial chardev:fetched \
+		</dev/null &
+	qemu_pid=$!
 
-deadline=$((SECONDS + timeout))
-while kill -0 "$qemu_pid" 2>/dev/null && [ $SECONDS -lt $deadline ]; do
-	read -r -t 0.1 <> <(:) || true
-done
-timed_out=
-if kill -0 "$qemu_pid" 2>/dev/null; then
-	timed_out=1
-	kill -KILL "$qemu_pid"
+	deadline=$((SECONDS + timeout))
+	while kill -0 "$qemu_pid" 2>/dev/null && [ $SECONDS -lt $deadline ]; do
+		read -r -t 0.1 <> <(:) || true
+	done
+	timed_out=
+	if kill -0 "$qemu_pid" 2>/dev/null; then
+		timed_out=1
+		kill -KILL "$qemu_pid"
+	fi
+	wait "$qemu_pid" 2>/dev/null || true
+	qemu_pid=
+}
+
+boot
+# Under emulation a kernel panics now and then while it starts: that says nothing of the command.
+if [ -z "$timed_out" ] && ! grep -q ^begun "$work/status"; then
+	echo "boot.sh: the guest ended before it began, and is booted once more; its console ends:" >&2
+	tail -n 20 "$work/console" >&2
+	boot
 fi
-wait "$qemu_pid" 2>/dev/null || true
-qemu_pid=
 
 code=$(sed -n 's/^exit \([0-9]*\).*/\1/p' "$work/status" | tail -1)
 if [ -z "$code" ]; then

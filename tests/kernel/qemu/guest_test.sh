@@ -26,4 +26,4 @@ grep -q "^release $series\..*, btf yes, 100000 bytes over loopback$" "$work/outp
 
 code=0
 "$here/boot.sh" --kernel "$series" --timeout 6 -- sleep 600 2>"$work/errors" || code=$?
-[ $code -eq 124 ] || fail "a guest that hangs ended with $code, not 124"
+[ $code -eq 124 ] || fail "a guest that hangs ended with $code, not 124: $(cat "$work/errors")"
