@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <span>
 
+#include "model/records.h"
 #include "storage/span_search.h"
 
 namespace kindling::storage {
@@ -18,6 +19,23 @@ struct FlowRow {
   uint64_t lost = 0;
   bool operator==(const FlowRow&) const = default;
 };
+
+// What a row counts of its flow, and who its flow is between.
+inline FlowRow FlowRowOf(const model::EdgeStats& row) {
+  return {.window_start_ns = row.window_start_ns,
+          .window_ns = row.window_ns,
+          .count = row.count,
+          .connections = row.connections,
+          .connect_failures = row.connect_failures,
+          .lost = row.lost};
+}
+inline SpanEnds EndsOf(const model::EdgeStats& row) {
+  return {.side = row.observer,
+          .protocol = row.protocol,
+          .transport = row.transport,
+          .client = row.client,
+          .server = row.server};
+}
 
 // Rows of one observer, ends, protocol and transport. The same window may come more than once.
 //

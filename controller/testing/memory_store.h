@@ -44,15 +44,9 @@ class MemoryStore : public storage::Store {
     std::map<storage::SpanEnds, uint32_t> numbers;
     for (const BatchPtr& batch : batches_) {
       for (const model::EdgeStats& row : batch->edges) {
-        const storage::SpanEnds ends{row.observer, row.protocol, row.transport, row.client,
-                                     row.server};
+        const storage::SpanEnds ends = storage::EndsOf(row);
         const auto flow = static_cast<uint32_t>(numbers.size());
-        const storage::FlowRow flow_row{.window_start_ns = row.window_start_ns,
-                                        .window_ns = row.window_ns,
-                                        .count = row.count,
-                                        .connections = row.connections,
-                                        .connect_failures = row.connect_failures,
-                                        .lost = row.lost};
+        const storage::FlowRow flow_row = storage::FlowRowOf(row);
         if (!visit({numbers.try_emplace(ends, flow).first->second, ends, {&flow_row, 1}})) {
           return report;
         }

@@ -128,10 +128,7 @@ EdgeGroups::Known& EdgeGroups::KnownOf(const model::EdgeStats& row) {
     if (known_.size() >= kMaxKnown) known_.clear();
     auto it = known_.find(row);
     if (it == known_.end()) {
-      it = known_
-               .try_emplace(storage::SpanEnds{row.observer, row.protocol, row.transport, row.client,
-                                              row.server})
-               .first;
+      it = known_.try_emplace(storage::EndsOf(row)).first;
     }
     last_known_ = &*it;
   }
@@ -227,13 +224,7 @@ absl::Status EdgeGroups::AddTo(Groups& groups, const storage::FlowRun& run,
 
 absl::Status EdgeGroups::Add(const model::EdgeStats& row) {
   Known& known = KnownOf(row);
-  flows_.Count({.window_start_ns = row.window_start_ns,
-                .window_ns = row.window_ns,
-                .count = row.count,
-                .connections = row.connections,
-                .connect_failures = row.connect_failures,
-                .lost = row.lost},
-               *known.flow);
+  flows_.Count(storage::FlowRowOf(row), *known.flow);
   return AddTo(groups_, known.pair, row);
 }
 

@@ -93,15 +93,9 @@ class ServiceMapTest : public ::testing::Test {
     std::map<storage::SpanEnds, uint32_t> numbers;
     const auto each = [&](auto add) {
       for (const model::EdgeStats& row : rows_) {
-        const storage::SpanEnds ends{row.observer, row.protocol, row.transport, row.client,
-                                     row.server};
+        const storage::SpanEnds ends = storage::EndsOf(row);
         const auto next = static_cast<uint32_t>(numbers.size());
-        const storage::FlowRow flow{.window_start_ns = row.window_start_ns,
-                                    .window_ns = row.window_ns,
-                                    .count = row.count,
-                                    .connections = row.connections,
-                                    .connect_failures = row.connect_failures,
-                                    .lost = row.lost};
+        const storage::FlowRow flow = storage::FlowRowOf(row);
         EXPECT_OK(add({numbers.try_emplace(ends, next).first->second, ends, {&flow, 1}}));
       }
     };

@@ -211,12 +211,7 @@ absl::Status ReadFlows(std::string_view body, const ZstdDictionaries& dictionari
   return reader.Read(
       start_ns, end_ns,
       [&](uint64_t, const model::EdgeStats& row) {
-        rows.push_back({.window_start_ns = row.window_start_ns,
-                        .window_ns = row.window_ns,
-                        .count = row.count,
-                        .connections = row.connections,
-                        .connect_failures = row.connect_failures,
-                        .lost = row.lost});
+        rows.push_back(FlowRowOf(row));
         return true;
       },
       [&](uint64_t series) {

@@ -72,23 +72,6 @@ std::vector<EdgeStats> SomeSeries(uint64_t seed, int series, int windows) {
   return rows;
 }
 
-FlowRow FlowOf(const EdgeStats& row) {
-  return {.window_start_ns = row.window_start_ns,
-          .window_ns = row.window_ns,
-          .count = row.count,
-          .connections = row.connections,
-          .connect_failures = row.connect_failures,
-          .lost = row.lost};
-}
-
-SpanEnds EndsOf(const EdgeStats& row) {
-  return {.side = row.observer,
-          .protocol = row.protocol,
-          .transport = row.transport,
-          .client = row.client,
-          .server = row.server};
-}
-
 TEST(EdgeBlockTest, FlowsAreTheSameRows) {
   const ZstdDictionaries none;
   FlowEnds ends;
@@ -104,7 +87,7 @@ TEST(EdgeBlockTest, FlowsAreTheSameRows) {
     ASSERT_OK(ReadFlows(block.body, none, from_ns, to_ns, ends,
                         [&](uint32_t flow, std::span<const FlowRow> run) {
                           for (const FlowRow& row : run) {
-                            EXPECT_EQ(row, FlowOf((*rows)[next]));
+                            EXPECT_EQ(row, FlowRowOf((*rows)[next]));
                             EXPECT_EQ(ends[flow], EndsOf((*rows)[next++]));
                           }
                           EXPECT_EQ(numbers.try_emplace(ends[flow], flow).first->second, flow);

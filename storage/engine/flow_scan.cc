@@ -50,12 +50,7 @@ absl::StatusOr<ScanReport> QueryFlowsIn(rocksdb::DB& db, const View& view,
           !view.Keeps(Tier::kSeries10s, time_ns)) {
         continue;
       }
-      const FlowRow flow{.window_start_ns = time_ns,
-                         .window_ns = row.window_ns,
-                         .count = row.count,
-                         .connections = row.connections,
-                         .connect_failures = row.connect_failures,
-                         .lost = row.lost};
+      const FlowRow flow = FlowRowOf(row);
       give(ends.Flow(row), {&flow, 1});
     }
   }
