@@ -96,16 +96,6 @@ bool HasIdOf(const SpanTables::Unit& unit, const std::vector<model::SpanId>& ids
   return id != ids.end() && *id <= unit.greatest_id;
 }
 
-// No row of the unit that `search` wants has a greater rank; INT64_MIN when none is wanted.
-int64_t HighestRank(const SpanTables::Unit& unit, const SpanSearch& search) {
-  if (unit.last_ns < search.start_ns || unit.first_ns >= search.end_ns ||
-      unit.max_duration_ns < search.min_duration_ns ||
-      unit.min_duration_ns > search.max_duration_ns) {
-    return INT64_MIN;
-  }
-  return search.order == SpanSearch::Order::kNewest ? unit.last_ns : unit.max_duration_ns;
-}
-
 }  // namespace
 
 bool SpanBlock::Parts::WantsEnds(const SpanSearch& search, uint32_t number) {
@@ -292,7 +282,7 @@ absl::StatusOr<int64_t> SpanBlock::Search(const SpanSearch& search, int64_t lowe
   }
   std::vector<std::pair<int64_t, size_t>> order;
   for (size_t unit = 0; unit < all.size(); ++unit) {
-    const int64_t rank = units.Has(unit) ? HighestRank(all[unit], search) : INT64_MIN;
+    const int64_t rank = units.Has(unit) ? all[unit].HighestRank(search) : INT64_MIN;
     if (rank != INT64_MIN) order.emplace_back(rank, unit);
   }
   std::sort(order.rbegin(), order.rend());
@@ -324,7 +314,7 @@ absl::StatusOr<std::vector<model::Span>> SpanBlock::FindChildren(
     const std::vector<model::SpanId>& parents, int64_t start_ns, int64_t end_ns, SpanUnits units) {
   const auto may_hold = [&](size_t number) {
     const SpanTables::Unit& unit = parts_->tables.units()[number];
-    return unit.last_ns >= start_ns && unit.first_ns < end_ns && units.Has(number);
+    return units.Has(number) && unit.Overlaps(start_ns, end_ns);
   };
   return parts_->Find(may_hold, [&](SpanColumns& columns) {
     std::vector<uint32_t> rows = RowsAmong(columns.Parents(), parents);

@@ -10,6 +10,7 @@
 #include "storage/blocks/span_aliases.h"
 #include "storage/blocks/span_attributes.h"
 #include "storage/blocks/span_layout.h"
+#include "storage/blocks/span_units.h"
 #include "storage/blocks/text_table.h"
 
 // What the units of a block of spans share.
@@ -20,13 +21,9 @@ namespace kindling::storage {
 //           point here.
 class SpanTables {
  public:
-  struct Unit {
+  struct Unit : UnitBounds {
     size_t rows = 0;
     size_t connections = 0;
-    int64_t first_ns = 0;  // start
-    int64_t last_ns = 0;
-    int64_t min_duration_ns = 0;
-    int64_t max_duration_ns = 0;
     model::SpanId least_id = 0;
     model::SpanId greatest_id = 0;
     size_t first_pair = 0;  // pairs of aliases that came up before

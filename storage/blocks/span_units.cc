@@ -120,14 +120,14 @@ bool SpanUnitRanges::Read(const FrameReader& frame, uint32_t first_column, size_
       far_traces_.push_back(trace + static_cast<uint64_t>(UnZigZag(step)));
       NoteTraces(far_traces_.back(), far_traces_.back());
     }
-    units_.push_back({.first_ns = static_cast<int64_t>(start),
-                      .last_ns = static_cast<int64_t>(start + columns[kLast][i]),
-                      .min_duration_ns = static_cast<int64_t>(shortest),
-                      .max_duration_ns = static_cast<int64_t>(shortest + columns[kLongest][i]),
-                      .least_trace = trace,
-                      .greatest_trace = trace + columns[kTraceRange][i],
-                      .far_end = static_cast<uint32_t>(far_traces_.size())});
-    const Unit& unit = units_.back();
+    Unit& unit = units_.emplace_back();
+    unit.first_ns = static_cast<int64_t>(start);
+    unit.last_ns = static_cast<int64_t>(start + columns[kLast][i]);
+    unit.min_duration_ns = static_cast<int64_t>(shortest);
+    unit.max_duration_ns = static_cast<int64_t>(shortest + columns[kLongest][i]);
+    unit.least_trace = trace;
+    unit.greatest_trace = trace + columns[kTraceRange][i];
+    unit.far_end = static_cast<uint32_t>(far_traces_.size());
     if (unit.least_trace <= unit.greatest_trace) NoteTraces(unit.least_trace, unit.greatest_trace);
     if (unit.last_ns < unit.first_ns || unit.max_duration_ns < unit.min_duration_ns) return false;
   }
@@ -139,16 +139,15 @@ void SpanUnitRanges::NoteTraces(uint64_t least, uint64_t greatest) {
   greatest_trace_ = std::max(greatest_trace_, greatest);
 }
 
-int64_t SpanUnitRanges::HighestRank(size_t unit, const SpanSearch& search) const {
-  const Unit& u = units_[unit];
-  if (u.last_ns < search.start_ns || u.first_ns >= search.end_ns ||
-      u.max_duration_ns < search.min_duration_ns || u.min_duration_ns > search.max_duration_ns) {
+int64_t UnitBounds::HighestRank(const SpanSearch& search) const {
+  if (!Overlaps(search.start_ns, search.end_ns) || max_duration_ns < search.min_duration_ns ||
+      min_duration_ns > search.max_duration_ns) {
     return INT64_MIN;
   }
   const bool by_start = search.order == SpanSearch::Order::kNewest;
-  if ((by_start ? u.first_ns : u.min_duration_ns) > search.highest_rank) return INT64_MIN;
-  return by_start ? std::min({u.last_ns, search.highest_rank, search.end_ns - 1})
-                  : std::min({u.max_duration_ns, search.highest_rank, search.max_duration_ns});
+  if ((by_start ? first_ns : min_duration_ns) > search.highest_rank) return INT64_MIN;
+  return by_start ? std::min({last_ns, search.highest_rank, search.end_ns - 1})
+                  : std::min({max_duration_ns, search.highest_rank, search.max_duration_ns});
 }
 
 SpanUnits SpanUnitRanges::OfTrace(const model::TraceId& id) const {
@@ -171,7 +170,7 @@ SpanUnits SpanUnitRanges::OfTrace(const model::TraceId& id) const {
 SpanUnits SpanUnitRanges::Between(int64_t start_ns, int64_t end_ns) const {
   SpanUnits found = SpanUnits::None();
   for (size_t i = 0; i < units_.size(); ++i) {
-    if (units_[i].last_ns >= start_ns && units_[i].first_ns < end_ns) found.Add(i);
+    if (units_[i].Overlaps(start_ns, end_ns)) found.Add(i);
   }
   return found;
 }

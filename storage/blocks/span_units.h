@@ -31,6 +31,21 @@ class SpanUnits {
   uint64_t bits_;
 };
 
+// What rows of a unit are within.
+struct UnitBounds {
+  int64_t first_ns = 0;  // start
+  int64_t last_ns = 0;
+  int64_t min_duration_ns = 0;
+  int64_t max_duration_ns = 0;
+
+  // Whether rows may have begun in start_ns <= time < end_ns.
+  bool Overlaps(int64_t start_ns, int64_t end_ns) const {
+    return last_ns >= start_ns && first_ns < end_ns;
+  }
+  // No row that `search` wants has a greater rank; INT64_MIN when none is wanted.
+  int64_t HighestRank(const SpanSearch& search) const;
+};
+
 // When the rows of each unit began, how long they took and which traces they belong to. An id of a
 // trace begins with its time, so that nearly all traces of a unit lie close together; those far off
 // are told one by one. This leaves few units whose filters have to be asked, which are right nearly
@@ -45,8 +60,7 @@ class SpanUnitRanges {
   [[nodiscard]] bool Read(const FrameReader& frame, uint32_t first_column, size_t units);
 
   size_t size() const { return units_.size(); }
-  // No row of the unit that `search` wants has a greater rank; INT64_MIN when none is wanted.
-  int64_t HighestRank(size_t unit, const SpanSearch& search) const;
+  const UnitBounds& operator[](size_t unit) const { return units_[unit]; }
   // Units that may hold rows of the trace.
   SpanUnits OfTrace(const model::TraceId& id) const;
   // Units that may hold rows which began in start_ns <= time < end_ns.
@@ -57,11 +71,7 @@ class SpanUnitRanges {
   }
 
  private:
-  struct Unit {
-    int64_t first_ns = 0;
-    int64_t last_ns = 0;
-    int64_t min_duration_ns = 0;
-    int64_t max_duration_ns = 0;
+  struct Unit : UnitBounds {
     uint64_t least_trace = 0;  // upper halves; least above greatest: none
     uint64_t greatest_trace = 0;
     uint32_t far_end = 0;  // of its far traces; those of the unit before end where its begin

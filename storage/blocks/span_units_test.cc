@@ -115,11 +115,11 @@ TEST(SpanUnitRangesTest, RankNoRowTooLow) {
         if (span.start_ns >= kMiddleNs)
           highest_after = std::max(highest_after, RankOf(span, order));
       }
-      EXPECT_EQ(ranges.HighestRank(unit, {.order = order}), highest);
-      const int64_t after = ranges.HighestRank(unit, {.start_ns = kMiddleNs, .order = order});
+      EXPECT_EQ(ranges[unit].HighestRank({.order = order}), highest);
+      const int64_t after = ranges[unit].HighestRank({.start_ns = kMiddleNs, .order = order});
       EXPECT_GE(after, highest_after);
       ruled_out += after == INT64_MIN ? 1 : 0;
-      EXPECT_EQ(ranges.HighestRank(unit, {.order = order, .min_duration_ns = 1001}), INT64_MIN);
+      EXPECT_EQ(ranges[unit].HighestRank({.order = order, .min_duration_ns = 1001}), INT64_MIN);
     }
     EXPECT_GT(ruled_out, 3);
   }

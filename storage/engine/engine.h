@@ -38,7 +38,7 @@ namespace kindling::storage {
 //          While it cannot be opened even for reading, everything is UNAVAILABLE.
 class Engine {
  public:
-  // Of the key space and the values as a whole. 1 and 2 were before the first release, and are not
+  // Of the key space and the values as a whole. 1 to 3 were before the first release, and are not
   // read.
   static constexpr int kFormat = 4;
 

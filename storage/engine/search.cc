@@ -172,7 +172,7 @@ void SpanSearcher::CollectUnits() {
       }
       const int64_t of_block = block->spans->HighestRank(search_, answers_);
       for (uint32_t unit = 0; unit < block->spans->units().size(); ++unit) {
-        const int64_t rank = block->spans->units().HighestRank(unit, search_);
+        const int64_t rank = block->spans->units()[unit].HighestRank(search_);
         if (rank != INT64_MIN) units_.push_back({std::min(rank, of_block), number, unit});
       }
     }
