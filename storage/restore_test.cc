@@ -132,20 +132,5 @@ TEST_F(RestoreTest, AWriteProtectedBackupGivesAStoreThatCanBeWritten) {
   EXPECT_NE(fs::status(to_ + "/CURRENT").permissions() & fs::perms::owner_write, fs::perms::none);
 }
 
-TEST_F(RestoreTest, TheCopyBelongsToWhomTheDataDirectoryBelongsTo) {
-  fs::create_directories(dir_.File("data"));
-  constexpr uid_t kNobody = 65534;
-  if (chown(dir_.File("data").c_str(), kNobody, kNobody) != 0) {
-    GTEST_SKIP() << "only root can give files away";
-  }
-  ASSERT_OK(RestoreStore(from_, to_));
-  for (const std::string& path :
-       {to_, to_ + "/CURRENT", to_ + "/sub", to_ + "/sub/x", to_ + "/" + kRestoredMarker}) {
-    struct stat found;
-    ASSERT_EQ(stat(path.c_str(), &found), 0);
-    EXPECT_EQ(found.st_uid, kNobody) << path;
-  }
-}
-
 }  // namespace
 }  // namespace kindling::storage
