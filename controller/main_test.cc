@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -14,9 +15,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/testing/status_matchers.h"
 #include "base/testing/temp_dir.h"
 #include "controller/testing/fake_agent.h"
+#include "kindling/v1/query.grpc.pb.h"
 
 namespace kindling::controller {
 namespace {
@@ -105,6 +109,26 @@ TEST_F(MainTest, ASignalEndsItCleanly) {
     EXPECT_EQ(program.AwaitEnd(), 0) << program.log();
     EXPECT_EQ(program.log(), "");
   }
+}
+
+// Without a poller of its own (server_poller.h) each second one lies there for a tenth of one.
+TEST_F(MainTest, NoQuestionWaitsForGrpcToWakeUp) {
+  Program program(Args());
+  const std::string address = program.AwaitReady();
+  ASSERT_NE(address, "") << program.log();
+  const auto stub =
+      v1::QueryService::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  int slow = 0;
+  for (const absl::Time end = absl::Now() + absl::Seconds(5); absl::Now() < end;) {
+    grpc::ClientContext context;
+    v1::GetServerInfoResponse response;
+    const absl::Time asked = absl::Now();
+    ASSERT_TRUE(stub->GetServerInfo(&context, {}, &response).ok());
+    if (absl::Now() - asked > absl::Milliseconds(60)) ++slow;
+    absl::SleepFor(absl::Milliseconds(5));
+  }
+  // One may be the machine's.
+  EXPECT_LE(slow, 1);
 }
 
 // kill -9 in the middle of ingest: what was acknowledged is there, once.
