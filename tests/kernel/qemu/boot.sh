@@ -180,7 +180,7 @@ boot() {
 }
 
 boot
-# Under emulation a kernel panics now and then while it starts: that says nothing of the command.
+# It happened once in many runs that a guest ended while it started: that says nothing of the command.
 if [ -z "$timed_out" ] && ! grep -q ^begun "$work/status"; then
 	echo "boot.sh: the guest ended before it began, and is booted once more; its console ends:" >&2
 	tail -n 20 "$work/console" >&2
