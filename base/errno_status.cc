@@ -39,4 +39,9 @@ absl::Status ErrnoStatus(int error, std::string_view operation) {
   }
 }
 
+std::string ErrnoName(int error) {
+  const char* name = strerrorname_np(error);
+  return name != nullptr ? name : std::to_string(error);
+}
+
 }  // namespace kindling::base

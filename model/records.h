@@ -15,6 +15,9 @@
 // bytes.
 namespace kindling::model {
 
+// What stands in for names beyond a cap.
+inline constexpr std::string_view kOtherName = "(other)";
+
 // Time-prefixed ids: the high bits are the start time, so that ids sort by time. W3C sizes.
 using SpanId = uint64_t;  // 0 is none
 struct TraceId {

@@ -7,7 +7,6 @@
 namespace kindling::storage {
 namespace {
 
-constexpr std::string_view kOther = "(other)";
 constexpr std::string_view kOverflowLabel = "overflow";
 constexpr std::string_view kOverflowValue = "true";
 
@@ -27,11 +26,11 @@ uint64_t HashOf(const model::EdgeStats& row, uint64_t folded) {
 }
 
 bool IsFolded(const model::EdgeStats& row) {
-  return row.endpoint == kOther && row.status_code == kOther;
+  return row.endpoint == model::kOtherName && row.status_code == model::kOtherName;
 }
 
 bool IsOther(const model::Party& party) {
-  return party == model::Party{.workload = std::string(kOther)};
+  return party == model::Party{.workload = std::string(model::kOtherName)};
 }
 
 bool IsOverflow(const model::MetricSeries& series) {
@@ -61,8 +60,9 @@ SeriesLimiter::Fold SeriesLimiter::FoldOf(const SeriesScope& scope, const model:
 
 void SeriesLimiter::Apply(Fold fold, model::EdgeStats& row) {
   if (fold == Fold::kNone) return;
-  row.endpoint = row.status_code = kOther;
-  if (fold == Fold::kParties) row.client = row.server = {.workload = std::string(kOther)};
+  row.endpoint = row.status_code = model::kOtherName;
+  if (fold == Fold::kParties)
+    row.client = row.server = {.workload = std::string(model::kOtherName)};
 }
 
 bool SeriesLimiter::Limit(const SeriesScope& scope, model::EdgeStats& row) {
@@ -75,7 +75,7 @@ bool SeriesLimiter::Limit(const SeriesScope& scope, model::MetricSeries& series)
   Bucket& bucket = Find(scope);
   const uint64_t name = absl::HashOf(series.name);
   const bool overflow = IsOverflow(series);
-  if (overflow && series.name == kOther) return false;
+  if (overflow && series.name == model::kOtherName) return false;
   const bool room = bucket.metrics.size() < limits_.metric_names && series_ < limits_.all_series;
   if (room || bucket.metrics.contains(name)) {
     Hashes& hashes = FindMetric(bucket, name);
@@ -84,7 +84,7 @@ bool SeriesLimiter::Limit(const SeriesScope& scope, model::MetricSeries& series)
       return false;
     }
   } else {
-    series.name = kOther;
+    series.name = model::kOtherName;
   }
   series.labels.assign(1, {std::string(kOverflowLabel), std::string(kOverflowValue)});
   ++folded_metric_series_;
@@ -103,7 +103,7 @@ void SeriesLimiter::Seed(const SeriesScope& scope, const model::EdgeStats& row) 
 
 void SeriesLimiter::Seed(const SeriesScope& scope, const model::MetricSeries& series) {
   Bucket& bucket = Find(scope);
-  if (series.name == kOther && IsOverflow(series)) return;
+  if (series.name == model::kOtherName && IsOverflow(series)) return;
   Hashes& hashes = FindMetric(bucket, absl::HashOf(series.name));
   if (!IsOverflow(series)) Insert(hashes, absl::HashOf(series.kind, series.labels));
 }

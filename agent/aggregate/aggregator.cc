@@ -1,8 +1,8 @@
 #include "agent/aggregate/aggregator.h"
 
 #include <algorithm>
-#include <cstring>
 
+#include "base/errno_status.h"
 #include "glog/logging.h"
 
 namespace kindling::agent {
@@ -10,11 +10,6 @@ namespace {
 
 // Windows between two sweeps of names: one unused for an hour or two is forgotten.
 constexpr uint64_t kSweepWindows = 360;
-
-std::string ErrorName(int error) {
-  const char* name = strerrorname_np(error);
-  return name != nullptr ? name : std::to_string(error);
-}
 
 int64_t Duration(int64_t from_ns, int64_t to_ns) { return std::max<int64_t>(to_ns - from_ns, 0); }
 
@@ -71,7 +66,7 @@ Row* Aggregator::FindOrAddRow(const RowKey& wanted, uint64_t requests) {
     if (capped != wanted) tally_.folded_requests += requests;
     return row;
   }
-  const RowKey folded{wanted.edge, wanted.outcome, kOther, ""};
+  const RowKey folded{wanted.edge, wanted.outcome, model::kOtherName, ""};
   row = FindRow(folded);
   if (row == nullptr) row = AddRow(folded, options_.max_rows + options_.max_rows / 10);
   if (row != nullptr) {
@@ -190,7 +185,7 @@ void Aggregator::OnConnection(const EdgeContext& context) {
 }
 
 void Aggregator::OnConnectFailure(const EdgeContext& context, int error, int64_t duration_ns) {
-  const std::string name = ErrorName(error);
+  const std::string name = base::ErrnoName(error);
   Row* row = FindOrAddRow({context.edge.get(), model::Outcome::kConnectFailed, "", name}, 0);
   if (row == nullptr) return;
   ++row->connect_failures;

@@ -306,12 +306,13 @@ TEST_F(AggregatorTest, EndpointsBeyondTheCapFoldIntoOther) {
   ASSERT_EQ(OnlyBatch().edges.size(), 3u);
   uint64_t other = 0;
   for (const model::EdgeStats& row : OnlyBatch().edges) {
-    if (row.endpoint == kOther) other += row.count;
+    if (row.endpoint == model::kOtherName) other += row.count;
   }
   EXPECT_EQ(other, 8u);
   EXPECT_EQ(aggregator_->counters().folded_requests, 8u);
   for (const model::Span& span : OnlyBatch().spans) {
-    EXPECT_TRUE(span.endpoint == kOther || span.endpoint == "GET /0" || span.endpoint == "GET /1");
+    EXPECT_TRUE(span.endpoint == model::kOtherName || span.endpoint == "GET /0" ||
+                span.endpoint == "GET /1");
   }
 }
 

@@ -14,7 +14,7 @@ size_t HashOf(const model::Party& party) {
 
 model::Party OtherParty() {
   model::Party party;
-  party.address = std::string(kOther);
+  party.address = std::string(model::kOtherName);
   return party;
 }
 
@@ -24,7 +24,7 @@ std::string_view Capped(base::StringMap<uint8_t>& names, size_t limit, std::stri
     found->second = 1;
     return name;
   }
-  if (names.size() >= limit) return kOther;
+  if (names.size() >= limit) return model::kOtherName;
   names.emplace(std::string(name), 1);
   return name;
 }

@@ -14,9 +14,6 @@
 
 namespace kindling::agent {
 
-// What stands in for names beyond a cap.
-inline constexpr std::string_view kOther = "(other)";
-
 // The edges and the endpoint names that the aggregator knows, each capped.
 //
 // Threads: capture thread only.
@@ -33,7 +30,7 @@ class EdgeTable {
 
   std::shared_ptr<const InternedEdge> Intern(const Edge& edge);
 
-  // `name` itself while it is known or there is room for it, else kOther.
+  // `name` itself while it is known or there is room for it, else model::kOtherName.
   std::string_view CappedEndpoint(const InternedEdge& edge, std::string_view name);
   std::string_view CappedStatus(const InternedEdge& edge, std::string_view name);
 

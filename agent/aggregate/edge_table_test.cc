@@ -75,14 +75,14 @@ TEST(EdgeTableTest, NamesBeyondTheCapAreOtherUntilUnusedOnesAreSwept) {
   EXPECT_EQ(table.CappedEndpoint(*edge, ""), "");
   EXPECT_EQ(table.CappedEndpoint(*edge, "GET /a"), "GET /a");
   EXPECT_EQ(table.CappedEndpoint(*edge, "GET /b"), "GET /b");
-  EXPECT_EQ(table.CappedEndpoint(*edge, "GET /c"), kOther);
+  EXPECT_EQ(table.CappedEndpoint(*edge, "GET /c"), model::kOtherName);
   EXPECT_EQ(table.CappedStatus(*edge, "200"), "200");
-  EXPECT_EQ(table.CappedStatus(*edge, "404"), kOther);
+  EXPECT_EQ(table.CappedStatus(*edge, "404"), model::kOtherName);
   table.SweepNames();
   EXPECT_EQ(table.CappedEndpoint(*edge, "GET /b"), "GET /b");
   table.SweepNames();  // /a was not used since the sweep before
   EXPECT_EQ(table.CappedEndpoint(*edge, "GET /c"), "GET /c");
-  EXPECT_EQ(table.CappedEndpoint(*edge, "GET /a"), kOther);
+  EXPECT_EQ(table.CappedEndpoint(*edge, "GET /a"), model::kOtherName);
 }
 
 }  // namespace

@@ -208,12 +208,15 @@ uint32_t SocketIndex::PeerOf(const Conversation& conversation) const {
   }
   const uint32_t netns = NetnsOfRemote(open);
   if (netns == 0) return 0;
-  const auto holders = holders_.find({open.transport, netns, open.remote_port});
-  return holders == holders_.end() ? 0 : holders->second.back().tgid;
+  return HolderOf(open.transport, netns, open.remote_port);
 }
 
 uint32_t SocketIndex::ListenerOf(const ConnOpen& open) const {
-  const auto holders = holders_.find({open.transport, open.netns, open.local_port});
+  return HolderOf(open.transport, open.netns, open.local_port);
+}
+
+uint32_t SocketIndex::HolderOf(model::Transport transport, uint32_t netns, uint16_t port) const {
+  const auto holders = holders_.find({transport, netns, port});
   return holders == holders_.end() ? 0 : holders->second.back().tgid;
 }
 

@@ -83,6 +83,8 @@ class SocketIndex {
   bool Has(uint32_t netns, const IpAddress& address) const;
   // The namespace that a conversation's remote address is in; 0: none or not clear.
   uint32_t NetnsOfRemote(const ConnOpen& open) const;
+  // The process that has the port; 0: none known.
+  uint32_t HolderOf(model::Transport transport, uint32_t netns, uint16_t port) const;
   void AddHolder(const Port& port, const Holder& holder);
   void RemoveHolder(const Port& port, ConnId conn);
 
