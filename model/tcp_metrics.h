@@ -21,7 +21,7 @@ inline constexpr char kResetsReceived[] = "tcp_resets_received";
 inline constexpr char kBusyTime[] = "tcp_busy_seconds";  // with something to send or not yet acked
 inline constexpr char kReceiverLimitedTime[] = "tcp_receiver_limited_seconds";  // of it
 inline constexpr char kSenderLimitedTime[] = "tcp_sender_limited_seconds";      // of it
-// One observation of each open connection in a window, and one at its end.
+// About one observation of each open connection in a window, and one at its end.
 inline constexpr char kSrtt[] = "tcp_srtt_seconds";        // histogram
 inline constexpr char kCongestion[] = "tcp_congestion";    // by state, but for "open"
 inline constexpr char kZeroWindow[] = "tcp_zero_windows";  // the receiver took nothing

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
-#include "agent/aggregate/edge_table.h"
+#include "base/errno_status.h"
 #include "model/tcp_metrics.h"
 
 namespace kindling::agent {
@@ -18,26 +17,33 @@ constexpr std::array<const char*, 5> kCongestionNames = {"open", "disorder", "re
 constexpr std::array<const char*, 5> kRetransmitNames = {"timeout", "fast", "syn", "synack",
                                                          "other"};
 
-std::string ErrorName(int error) {
-  const char* name = strerrorname_np(error);
-  return name != nullptr ? name : std::to_string(error);
-}
-
 // Why a connection ended. A reset is the cause, whatever error it left.
 std::string EndReason(const TcpSample& end) {
   if (end.error == ETIMEDOUT) return "timeout";
   if (end.resets_received > 0) return "reset_received";
   if (end.resets_sent > 0) return "reset_sent";
-  return end.error != 0 ? ErrorName(end.error) : "closed";
+  return end.error != 0 ? base::ErrnoName(end.error) : "closed";
 }
 
-// A counter may be read a moment before another that it is made of; it never goes back.
+// By how much a counter has grown since it was last seen. One that is read a moment before another
+// that it is made of may go back; what it grows again then is no news.
 template <typename T>
-T Grown(T now, T before) {
-  return now > before ? now - before : 0;
+T TakeGrowth(T now, T& seen) {
+  const T grown = now > seen ? now - seen : 0;
+  seen = std::max(seen, now);
+  return grown;
 }
 
 std::string ReasonText(const std::string& reason) { return reason.empty() ? "unknown" : reason; }
+
+// Of a row's results and reasons: there are not so many errnos that connects end with.
+constexpr size_t kMaxKinds = 64;
+
+template <typename Kinds>
+typename Kinds::mapped_type& KindOf(Kinds& kinds, std::string name) {
+  if (kinds.size() >= kMaxKinds && !kinds.contains(name)) name = model::kOtherName;
+  return kinds[std::move(name)];
+}
 
 }  // namespace
 
@@ -88,7 +94,7 @@ TcpStats::Row& TcpStats::RowOf(const model::EdgeEnds& ends) {
   if (found == rows_.end()) {
     model::EdgeEnds key = ends;
     if (rows_.size() >= options_.max_edges) {
-      const std::string other(kOther);
+      const std::string other(model::kOtherName);
       key = {
           .observer = ends.observer, .client = {.workload = other}, .server = {.workload = other}};
     }
@@ -99,7 +105,7 @@ TcpStats::Row& TcpStats::RowOf(const model::EdgeEnds& ends) {
 }
 
 void TcpStats::OnConnect(const model::EdgeEnds& ends, int error, int64_t duration_ns) {
-  Attempts& attempts = RowOf(ends).attempts[error == 0 ? tcp::kOk : ErrorName(error)];
+  Attempts& attempts = KindOf(RowOf(ends).attempts, error == 0 ? tcp::kOk : base::ErrnoName(error));
   ++attempts.count;
   if (duration_ns > 0) attempts.time.Record(duration_ns);
 }
@@ -118,63 +124,63 @@ void TcpStats::OnSample(const model::EdgeEnds& ends, const Origin& origin, const
   Row& row = RowOf(ends);
   if (is_first && origin.accepted) ++row.accepts;
   // What an older connection had counted before is nothing that happened now.
-  const TcpSample before = !is_first ? found->second : origin.since_start ? TcpSample() : now;
+  TcpSample first = origin.since_start ? TcpSample() : now;
+  TcpSample& seen = is_first ? first : found->second;
 
   // The causes are of hooks, the sum is the socket's own and stands.
-  uint32_t left = Grown(now.retransmits, before.retransmits);
+  uint32_t left = TakeGrowth(now.retransmits, seen.retransmits);
   const auto take = [&left](uint32_t of_cause) {
     const uint32_t taken = std::min(left, of_cause);
     left -= taken;
     return taken;
   };
-  row.retransmits[kSyn] += take(Grown(now.syn_retransmits, before.syn_retransmits));
-  row.retransmits[kTimeout] += take(Grown(now.timeout_retransmits, before.timeout_retransmits));
-  row.retransmits[kFast] += take(Grown(now.fast_retransmits, before.fast_retransmits));
+  row.retransmits[kSyn] += take(TakeGrowth(now.syn_retransmits, seen.syn_retransmits));
+  row.retransmits[kTimeout] += take(TakeGrowth(now.timeout_retransmits, seen.timeout_retransmits));
+  row.retransmits[kFast] += take(TakeGrowth(now.fast_retransmits, seen.fast_retransmits));
   row.retransmits[kOtherCause] += left;
-  row.lost_segments += Grown(now.lost_segments, before.lost_segments);
-  row.out_of_order += Grown(now.out_of_order, before.out_of_order);
-  row.sent_segments += Grown(now.sent_segments, before.sent_segments);
-  row.received_segments += Grown(now.received_segments, before.received_segments);
-  row.sent_bytes += Grown(now.sent_bytes, before.sent_bytes);
-  row.received_bytes += Grown(now.received_bytes, before.received_bytes);
-  row.busy_ns += Grown(now.busy_ns, before.busy_ns);
-  row.receiver_limited_ns += Grown(now.receiver_limited_ns, before.receiver_limited_ns);
-  row.sender_limited_ns += Grown(now.sender_limited_ns, before.sender_limited_ns);
-  row.resets_received += Grown(now.resets_received, before.resets_received);
-  if (const uint32_t resets = Grown(now.resets_sent, before.resets_sent); resets > 0) {
-    row.resets_sent[ReasonText(now.reset_reason)] += resets;
+  row.lost_segments += TakeGrowth(now.lost_segments, seen.lost_segments);
+  row.out_of_order += TakeGrowth(now.out_of_order, seen.out_of_order);
+  row.sent_segments += TakeGrowth(now.sent_segments, seen.sent_segments);
+  row.received_segments += TakeGrowth(now.received_segments, seen.received_segments);
+  row.sent_bytes += TakeGrowth(now.sent_bytes, seen.sent_bytes);
+  row.received_bytes += TakeGrowth(now.received_bytes, seen.received_bytes);
+  row.busy_ns += TakeGrowth(now.busy_ns, seen.busy_ns);
+  row.receiver_limited_ns += TakeGrowth(now.receiver_limited_ns, seen.receiver_limited_ns);
+  row.sender_limited_ns += TakeGrowth(now.sender_limited_ns, seen.sender_limited_ns);
+  row.resets_received += TakeGrowth(now.resets_received, seen.resets_received);
+  if (const uint32_t resets = TakeGrowth(now.resets_sent, seen.resets_sent); resets > 0) {
+    KindOf(row.resets_sent, ReasonText(now.reset_reason)) += resets;
   }
   if (now.srtt_ns > 0) row.srtt.Record(now.srtt_ns);
   if (now.min_rtt_ns > 0 && (row.min_rtt_ns == 0 || now.min_rtt_ns < row.min_rtt_ns)) {
     row.min_rtt_ns = now.min_rtt_ns;
   }
   if (now.ended) {
-    ++row.ends[EndReason(now)];
-    if (!is_first) sampled_.erase(now.id);
+    ++KindOf(row.ends, EndReason(now));
+    if (!is_first) sampled_.erase(found);
     return;
   }
   ++row.congestion[static_cast<size_t>(now.congestion)];
   row.zero_windows += now.zero_window ? 1 : 0;
-  TcpSample& kept = sampled_[now.id];
-  kept = now;
-  kept.reset_reason.clear();
-  // A counter that was read too early once is not to count again.
-  kept.sent_bytes = std::max(now.sent_bytes, before.sent_bytes);
-  kept.received_bytes = std::max(now.received_bytes, before.received_bytes);
+  if (!is_first) return;
+  first.reset_reason.clear();
+  sampled_.emplace(now.id, std::move(first));
 }
 
 void TcpStats::OnListener(const model::EdgeEnds& ends, const ListenerSample& now) {
   const auto found = listeners_.find(now.id);
-  if (found == listeners_.end() && !now.ended && listeners_.size() >= options_.max_sampled) return;
-  const ListenerSample before = found == listeners_.end() ? ListenerSample() : found->second;
+  const bool is_first = found == listeners_.end();
+  if (is_first && !now.ended && listeners_.size() >= options_.max_sampled) return;
+  Listener first;
+  Listener& seen = is_first ? first : found->second;
   Row& row = RowOf(ends);
-  row.listen_drops += Grown(now.drops, before.drops);
-  row.retransmits[kSynAck] += Grown(now.synack_retransmits, before.synack_retransmits);
-  if (const uint32_t resets = Grown(now.resets_sent, before.resets_sent); resets > 0) {
-    row.resets_sent[ReasonText(now.reset_reason)] += resets;
+  row.listen_drops += TakeGrowth(now.drops, seen.drops);
+  row.retransmits[kSynAck] += TakeGrowth(now.synack_retransmits, seen.synack_retransmits);
+  if (const uint32_t resets = TakeGrowth(now.resets_sent, seen.resets_sent); resets > 0) {
+    KindOf(row.resets_sent, ReasonText(now.reset_reason)) += resets;
   }
   if (now.ended) {
-    listeners_.erase(now.id);
+    if (!is_first) listeners_.erase(found);
     return;
   }
   if (!row.listens || now.queued > row.queued) {
@@ -182,9 +188,8 @@ void TcpStats::OnListener(const model::EdgeEnds& ends, const ListenerSample& now
     row.queued = now.queued;
     row.queue_max = now.queue_max;
   }
-  ListenerSample& kept = listeners_[now.id];
-  kept = now;
-  kept.reset_reason.clear();
+  seen.window = windows_;
+  if (is_first) listeners_.emplace(now.id, first);
 }
 
 void TcpStats::Write(const Row& row, Writer& out) {
@@ -229,6 +234,11 @@ void TcpStats::EmitWindow(int64_t start_ns, model::Batch& batch) {
     Write(*row, out);
   }
   rows_.clear();
+  // Each is met in every window; the word that one ended may have been lost.
+  ++windows_;
+  absl::erase_if(listeners_, [&](const auto& listener) {
+    return windows_ - listener.second.window > kForgottenAfter;
+  });
 }
 
 }  // namespace kindling::agent

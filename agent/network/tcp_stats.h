@@ -53,6 +53,7 @@ class TcpStats final : public WindowSource {
 
   size_t rows() const { return rows_.size(); }
   size_t sampled() const { return sampled_.size(); }
+  size_t listeners() const { return listeners_.size(); }
 
  private:
   enum Retransmit { kTimeout, kFast, kSyn, kSynAck, kOtherCause, kRetransmitKinds };
@@ -93,9 +94,17 @@ class TcpStats final : public WindowSource {
 
   const Options options_;
   absl::flat_hash_map<model::EdgeEnds, std::unique_ptr<Row>> rows_;
-  // As last seen; strings are left out.
+  // The greatest that was seen of each counter; strings are left out.
   absl::flat_hash_map<ConnId, TcpSample> sampled_;
-  absl::flat_hash_map<ConnId, ListenerSample> listeners_;
+  struct Listener {
+    uint32_t drops = 0;
+    uint32_t synack_retransmits = 0;
+    uint32_t resets_sent = 0;
+    uint64_t window = 0;  // when last
+  };
+  static constexpr uint64_t kForgottenAfter = 30;  // windows
+  absl::flat_hash_map<ConnId, Listener> listeners_;
+  uint64_t windows_ = 0;
 };
 
 }  // namespace kindling::agent

@@ -192,6 +192,28 @@ TEST_F(TcpStatsTest, ListenersByTheirGrowth) {
   EXPECT_EQ(PointOf(tcp::kAcceptQueue, ""), nullptr);
 }
 
+TEST_F(TcpStatsTest, ATimeThatWentBackCountsOnce) {
+  for (const int64_t busy_ns : {5, 4, 6}) {
+    stats_.OnSample(Ends("a"), kConnected, {.id = 1, .busy_ns = busy_ns * 1'000'000'000});
+  }
+  Close();
+  EXPECT_EQ(Value(tcp::kBusyTime, "a"), 6);
+}
+
+TEST_F(TcpStatsTest, KindsAreBounded) {
+  for (int error = 1; error <= 1000; ++error) stats_.OnConnect(Ends("a"), 10'000 + error, 0);
+  Close();
+  EXPECT_EQ(Value(tcp::kConnects, "a", tcp::kResult, "10001"), 1);
+  EXPECT_EQ(Value(tcp::kConnects, "a", tcp::kResult, "(other)"), 1000 - 64);
+}
+
+TEST_F(TcpStatsTest, AListenerWhoseEndWasLostIsForgotten) {
+  stats_.OnListener(Ends(""), {.id = 1, .drops = 4});
+  EXPECT_EQ(stats_.listeners(), 1);
+  for (int window = 0; window < 40; ++window) Close();
+  EXPECT_EQ(stats_.listeners(), 0);
+}
+
 TEST(TcpStatsLimitsTest, BeyondTheCapsNothingIsLost) {
   TcpStats stats({.max_edges = 2, .max_sampled = 2});
   for (ConnId id = 1; id <= 5; ++id) {
