@@ -80,6 +80,8 @@ static __always_inline int kd_connecting(struct sock *sk)
 	if (c && c->flags & KD_CONN_OPENED) { /* the socket is used again */
 		kd_announce_tcp_end(c, sk);
 		kd_announce_end(c);
+	} else if (c && c->flags & KD_CONN_LISTENER) {
+		kd_announce_listener_end(c, sk);
 	}
 	if (kd_current_is_self() || !(kd_netns_in_scope(netns) || kd_current_in_scope()))
 		return 0;
@@ -177,8 +179,11 @@ static __always_inline int kd_listening(struct sock *sk)
 	c = kd_make(sk);
 	if (!c)
 		return 0;
+	if (c->flags & KD_CONN_LISTENER) /* it listens again */
+		kd_announce_listener_end(c, sk);
 	kd_start_conn(c, KD_TRANSPORT_TCP, netns, 1);
 	c->flags = KD_CONN_LISTENER;
+	c->tcp.counted_before = BPF_CORE_READ(sk, sk_drops.counter);
 	kd_announce_listen(sk, KD_TRANSPORT_TCP, netns, c->tgid);
 	return 0;
 }
@@ -224,7 +229,8 @@ int BPF_PROG(kd_tcp_destroy_sock, struct sock *sk)
 	if (c->flags & KD_CONN_OPENED) {
 		kd_announce_tcp_end(c, sk);
 		kd_announce_end(c);
-	} else if (c->flags & KD_CONN_LISTENER) {
+	} else if (c->flags & KD_CONN_LISTENER && c->tcp.end_state == TCP_LISTEN) {
+		/* Not a child that nobody accepted: that has a copy of the listener's entry. */
 		kd_announce_listener_end(c, sk);
 	}
 	kd_forget(sk);

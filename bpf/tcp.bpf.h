@@ -114,7 +114,7 @@ int kd_sample_tcp(struct bpf_iter__bpf_sk_storage_map *ctx)
 		return 0;
 	if (c->flags & KD_CONN_LISTENER)
 		return kd_sample_listener(ctx->meta->seq, c, sk);
-	if (!(c->flags & KD_CONN_OPENED))
+	if (!(c->flags & KD_CONN_OPENED) || c->tcp.end_state)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
@@ -137,7 +137,7 @@ int kd_sample_tcp_by_address(struct bpf_iter__bpf_map_elem *ctx)
 	sk = (const struct sock *)*key; /* is there as long as the entry, which goes with it */
 	if (entry->conn.flags & KD_CONN_LISTENER)
 		return kd_sample_listener(ctx->meta->seq, &entry->conn, sk);
-	if (!(entry->conn.flags & KD_CONN_OPENED))
+	if (!(entry->conn.flags & KD_CONN_OPENED) || entry->conn.tcp.end_state)
 		return 0;
 	kd_fill_tcp(&stats, &entry->conn, (const struct tcp_sock *)sk, 0);
 	bpf_seq_write(ctx->meta->seq, &stats, sizeof(stats));

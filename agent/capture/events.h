@@ -107,7 +107,6 @@ struct TcpSample {
   int64_t busy_ns = 0;
   int64_t receiver_limited_ns = 0;
   int64_t sender_limited_ns = 0;
-  uint32_t cwnd = 0;  // segments
   uint32_t resets_sent = 0;
   uint32_t resets_received = 0;
   std::string reset_reason;  // of the last one sent, "abort_on_close"; empty: none, or not told

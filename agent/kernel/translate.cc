@@ -132,7 +132,6 @@ TcpSample ToTcpSample(const kd_tcp_stats& wire, const std::vector<std::string>& 
           .busy_ns = static_cast<int64_t>(wire.busy_us) * 1000,
           .receiver_limited_ns = static_cast<int64_t>(wire.receiver_limited_us) * 1000,
           .sender_limited_ns = static_cast<int64_t>(wire.sender_limited_us) * 1000,
-          .cwnd = wire.cwnd,
           .resets_sent = wire.resets_sent,
           .resets_received = wire.resets_received,
           .reset_reason = ReasonOf(wire.resets_sent, wire.reset_reason, reset_reasons),

@@ -102,6 +102,17 @@ bool Decode(const recorded::ConnectFailure& in, ConnectFailure* out) {
          ParsePort(in.remote_port(), &out->remote_port);
 }
 
+// A reason becomes a label of series: a recording may not name any.
+bool ParseReason(const std::string& in, std::string* out) {
+  constexpr size_t kMaxReasonBytes = 64;
+  const bool is_name = std::all_of(in.begin(), in.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  if (!is_name || in.size() > kMaxReasonBytes) return false;
+  *out = in;
+  return true;
+}
+
 void Encode(const TcpSample& sample, recorded::TcpSample* out) {
   out->set_id(sample.id);
   out->set_boot_ns(sample.boot_ns);
@@ -120,7 +131,6 @@ void Encode(const TcpSample& sample, recorded::TcpSample* out) {
   out->set_busy_ns(sample.busy_ns);
   out->set_receiver_limited_ns(sample.receiver_limited_ns);
   out->set_sender_limited_ns(sample.sender_limited_ns);
-  out->set_cwnd(sample.cwnd);
   out->set_resets_sent(sample.resets_sent);
   out->set_resets_received(sample.resets_received);
   out->set_reset_reason(sample.reset_reason);
@@ -148,14 +158,13 @@ bool Decode(const recorded::TcpSample& in, TcpSample* out) {
   out->busy_ns = in.busy_ns();
   out->receiver_limited_ns = in.receiver_limited_ns();
   out->sender_limited_ns = in.sender_limited_ns();
-  out->cwnd = in.cwnd();
   out->resets_sent = in.resets_sent();
   out->resets_received = in.resets_received();
-  out->reset_reason = in.reset_reason();
   out->zero_window = in.zero_window();
   out->ended = in.ended();
   out->error = in.error();
-  return ParseEnum(in.congestion(), CongestionState::kLoss, &out->congestion);
+  return ParseReason(in.reset_reason(), &out->reset_reason) &&
+         ParseEnum(in.congestion(), CongestionState::kLoss, &out->congestion);
 }
 
 void Encode(const ListenerSample& sample, recorded::ListenerSample* out) {
@@ -184,9 +193,9 @@ bool Decode(const recorded::ListenerSample& in, ListenerSample* out) {
   out->queue_max = in.queue_max();
   out->synack_retransmits = in.synack_retransmits();
   out->resets_sent = in.resets_sent();
-  out->reset_reason = in.reset_reason();
   out->ended = in.ended();
-  return ParseAddress(in.local(), &out->local) && ParsePort(in.port(), &out->port);
+  return ParseReason(in.reset_reason(), &out->reset_reason) &&
+         ParseAddress(in.local(), &out->local) && ParsePort(in.port(), &out->port);
 }
 
 void Encode(const ConnCounters& event, recorded::ConnCounters* out) {

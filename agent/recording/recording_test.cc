@@ -68,7 +68,6 @@ TcpSample ATcpSample() {
           .busy_ns = 15,
           .receiver_limited_ns = 16,
           .sender_limited_ns = 17,
-          .cwnd = 18,
           .resets_sent = 19,
           .resets_received = 20,
           .reset_reason = "abort_on_close",

@@ -6,16 +6,32 @@
 
 /* TCP's own state of a socket in scope, into the records of wire/tcp.h. */
 
-/* TCP_DELACK_MAX is a fifth of a second, in ticks: how many a second has is nowhere else to be read. */
+/*
+ * TCP_DELACK_MAX is a fifth of a second, in ticks: how many a second has is told on every kernel by nothing else
+ * (CONFIG_HZ needs the kernel's configuration at hand). A BPF program may have set another one for its sockets.
+ */
 #define KD_DELACK_PER_SECOND 5
 
 /* A field of a typed socket, or of one of which only the address is known; `typed` is a constant. */
 #define KD_SOCK(typed, p, field) ((typed) ? (p)->field : BPF_CORE_READ(p, field))
 
+/* What is read a moment apart, or begins anew with tcp_disconnect(), must not wrap. */
+static __always_inline __u64 kd_less(__u64 a, __u64 b)
+{
+	return a > b ? a - b : 0;
+}
+
+static __always_inline __u32 kd_ticks_since(__u32 start, __u32 now)
+{
+	__s32 ticks = (__s32)(now - start);
+
+	return ticks > 0 ? ticks : 0;
+}
+
 /* Ticks spent in one of TCP's three states of sending, as tcp_get_info_chrono_stats() has it. */
 #define KD_CHRONO(typed, tp, at, running, now)        \
 	((__u64)KD_SOCK(typed, tp, chrono_stat[at]) + \
-	 ((running) == (at) + 1 ? (__u32)((now)-KD_SOCK(typed, tp, chrono_start)) : 0))
+	 ((running) == (at) + 1 ? kd_ticks_since(KD_SOCK(typed, tp, chrono_start), now) : 0))
 
 static __always_inline void kd_fill_times(struct kd_tcp_stats *out, const struct tcp_sock *tp,
 					  const int typed)
@@ -45,7 +61,7 @@ static __always_inline __u32 kd_socket_retransmits(struct sock *sk)
 /* Retransmits of the socket since the connection began. */
 static __always_inline __u32 kd_retransmits(const struct kd_conn *c, __u32 of_socket)
 {
-	return of_socket - c->tcp.counted_before;
+	return kd_less(of_socket, c->tcp.counted_before);
 }
 
 static __always_inline void kd_fill_tcp(struct kd_tcp_stats *out, const struct kd_conn *c,
@@ -58,7 +74,8 @@ static __always_inline void kd_fill_tcp(struct kd_tcp_stats *out, const struct k
 	out->control.size = sizeof(*out);
 	out->conn = c->id;
 	out->boot_ns = bpf_ktime_get_boot_ns();
-	out->sent_bytes = KD_SOCK(typed, tp, bytes_sent) - KD_SOCK(typed, tp, bytes_retrans);
+	out->sent_bytes =
+		kd_less(KD_SOCK(typed, tp, bytes_sent), KD_SOCK(typed, tp, bytes_retrans));
 	/* The peer's FIN counts as a byte. */
 	out->received_bytes = KD_SOCK(typed, tp, bytes_received);
 	if (out->received_bytes && KD_SOCK(typed, sk, __sk_common.skc_flags) & 1UL << SOCK_DONE)
@@ -77,7 +94,6 @@ static __always_inline void kd_fill_tcp(struct kd_tcp_stats *out, const struct k
 	out->min_rtt_us = KD_SOCK(typed, tp, rtt_min.s[0].v);
 	if (out->min_rtt_us == ~0U)
 		out->min_rtt_us = 0;
-	out->cwnd = KD_SOCK(typed, tp, snd_cwnd);
 	out->resets_sent = c->tcp.resets_sent;
 	out->resets_received = c->tcp.resets_received;
 	out->reset_reason = c->tcp.reset_reason;
@@ -95,7 +111,7 @@ static __always_inline void kd_fill_listener(struct kd_listener_stats *out, cons
 	out->boot_ns = bpf_ktime_get_boot_ns();
 	out->netns = c->netns;
 	out->tgid = c->tgid;
-	out->drops = BPF_CORE_READ(sk, sk_drops.counter) - c->tcp.counted_before;
+	out->drops = kd_less(BPF_CORE_READ(sk, sk_drops.counter), c->tcp.counted_before);
 	out->queued = BPF_CORE_READ(sk, sk_ack_backlog);
 	out->queue_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
 	out->synack_retransmits = c->tcp.syn_retransmits;

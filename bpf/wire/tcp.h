@@ -29,7 +29,6 @@ struct kd_tcp_stats {
 	__u32 out_of_order; /* segments received */
 	__u32 srtt_us; /* 0: not measured, as min_rtt_us */
 	__u32 min_rtt_us; /* of the last minutes */
-	__u32 cwnd; /* segments */
 	__u32 resets_sent;
 	__u32 resets_received;
 	__s32 end_error; /* errno that the connection ended with */
@@ -37,7 +36,6 @@ struct kd_tcp_stats {
 	__u8 congestion; /* enum tcp_ca_state */
 	__u8 zero_window; /* the receiver takes nothing now */
 	__u8 ended;
-	__u8 pad[4];
 };
 
 struct kd_listener_stats {
@@ -58,9 +56,9 @@ struct kd_listener_stats {
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(struct kd_tcp_stats) == 128, "kd_tcp_stats");
+static_assert(sizeof(struct kd_tcp_stats) == 120, "kd_tcp_stats");
 static_assert(sizeof(struct kd_listener_stats) == 96, "kd_listener_stats");
 #else
-_Static_assert(sizeof(struct kd_tcp_stats) == 128, "kd_tcp_stats");
+_Static_assert(sizeof(struct kd_tcp_stats) == 120, "kd_tcp_stats");
 _Static_assert(sizeof(struct kd_listener_stats) == 96, "kd_listener_stats");
 #endif

@@ -351,6 +351,31 @@ TEST_P(TcpTest, AFullListenQueue) {
   EXPECT_EQ(recorder_.listeners[1].drops, facts->drops);
 }
 
+// What was thrown away before is the first's and not told again.
+TEST_P(TcpTest, AListenerThatListensAgainIsAnother) {
+  Workload workload([](const Workload::Gate& gate) {
+    gate.Wait();
+    const int listener = ListenWith(/*backlog=*/1);
+    const sockaddr_in address = AddressOf(listener);
+    for (int i = 0; i < 6; ++i) {
+      const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+      if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) < 0 &&
+          errno != EINPROGRESS) {
+        return false;
+      }
+    }
+    if (shutdown(listener, SHUT_RD) != 0 || listen(listener, 1) != 0) return false;
+    close(listener);
+    return true;
+  });
+  ASSERT_NO_FATAL_FAILURE(Run(workload, Options()));
+  ASSERT_THAT(recorder_.listeners, SizeIs(2));
+  EXPECT_NE(recorder_.listeners[0].id, recorder_.listeners[1].id);
+  EXPECT_GT(recorder_.listeners[0].drops, 0);
+  EXPECT_EQ(recorder_.listeners[1].drops, 0);
+  EXPECT_TRUE(recorder_.listeners[0].ended && recorder_.listeners[1].ended);
+}
+
 TEST_P(TcpTest, AReceiverThatDoesNotRead) {
   Workload workload([](const Workload::Gate& gate) {
     const StreamPair pair = ConnectedPair(AF_INET);
