@@ -14,8 +14,6 @@
 namespace kindling::ui {
 namespace {
 
-Tone BadIf(bool is_bad) { return is_bad ? Tone::kBad : Tone::kPlain; }
-
 std::vector<Column> EdgeColumns(bool by_endpoint, bool is_wide) {
   std::vector<Column> columns = {
       {.name = "CLIENT", .flexible = 10}, {.name = "SERVER", .flexible = 10}, {.name = "PROTOCOL"}};

@@ -22,8 +22,6 @@ using Counts = google::protobuf::Map<std::string, double>;
 // Of the busy time; less is not worth a word.
 constexpr double kNotableShare = 0.05;
 
-Tone BadIf(bool is_bad) { return is_bad ? Tone::kBad : Tone::kPlain; }
-
 double SumOf(const Counts& counts) {
   double sum = 0;
   for (const auto& [name, count] : counts) sum += count;

@@ -15,6 +15,8 @@ struct Cell {
   Tone tone;
 };
 
+inline Tone BadIf(bool is_bad) { return is_bad ? Tone::kBad : Tone::kPlain; }
+
 struct Column {
   std::string name;
   bool right = false;   // aligned right, as numbers are
