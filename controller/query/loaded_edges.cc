@@ -14,28 +14,12 @@
 namespace kindling::controller {
 namespace {
 
-// Windows short enough to tell the times of a range apart.
-int64_t StepFor(const Range& range) {
-  constexpr int64_t kMinuteNs = int64_t{60} * 1'000'000'000;
-  constexpr int64_t kHourNs = 60 * kMinuteNs;
-  const int64_t length_ns = range.end_ns - range.start_ns;
-  return length_ns >= 48 * kHourNs ? kHourNs : length_ns >= kHourNs / 2 ? kMinuteNs : 0;
-}
-
 // `has_kind` false: the ends only are known, not what passed between them.
 bool MayMatch(const model::Filter& filter, model::RecordKind kind, const EdgeGroup& group,
               bool has_kind) {
   const auto is_known = [&](model::FilterField field) {
+    if (IsOfEnds(field)) return true;
     switch (field) {
-      case model::FilterField::kService:
-      case model::FilterField::kClient:
-      case model::FilterField::kServer:
-      case model::FilterField::kHost:
-      case model::FilterField::kAddress:
-      case model::FilterField::kProtocol:
-      case model::FilterField::kTransport:
-      case model::FilterField::kSide:
-        return true;
       case model::FilterField::kEndpoint:
       case model::FilterField::kStatus:
       case model::FilterField::kCode:
@@ -69,7 +53,7 @@ absl::StatusOr<storage::ScanReport> FlowsFor(
                                                      .cluster = context.caller.cluster,
                                                      .start_ns = range.start_ns,
                                                      .end_ns = range.end_ns,
-                                                     .step_ns = StepFor(range),
+                                                     .step_ns = WindowsFor(range),
                                                      .cancelled = context.cancelled},
                                                     [&](const storage::FlowRun& run) {
                                                       status = visit(run);
@@ -80,6 +64,29 @@ absl::StatusOr<storage::ScanReport> FlowsFor(
 }
 
 }  // namespace
+
+int64_t WindowsFor(const Range& range) {
+  constexpr int64_t kMinuteNs = int64_t{60} * 1'000'000'000;
+  constexpr int64_t kHourNs = 60 * kMinuteNs;
+  const int64_t length_ns = range.end_ns - range.start_ns;
+  return length_ns >= 48 * kHourNs ? kHourNs : length_ns >= kHourNs / 2 ? kMinuteNs : 0;
+}
+
+bool IsOfEnds(model::FilterField field) {
+  switch (field) {
+    case model::FilterField::kService:
+    case model::FilterField::kClient:
+    case model::FilterField::kServer:
+    case model::FilterField::kHost:
+    case model::FilterField::kAddress:
+    case model::FilterField::kProtocol:
+    case model::FilterField::kTransport:
+    case model::FilterField::kSide:
+      return true;
+    default:
+      return false;
+  }
+}
 
 absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& range,
                                       EdgeDetail detail) {
@@ -108,7 +115,7 @@ absl::StatusOr<LoadedEdges> LoadEdges(const QueryContext& context, const Range& 
   std::map<std::tuple<model::LossStage, std::string, std::string>, model::Loss> losses;
   storage::ScanPlan plan{.start_ns = range.start_ns,
                          .end_ns = range.end_ns,
-                         .step_ns = StepFor(range),
+                         .step_ns = WindowsFor(range),
                          .edges = !is_flows};
   storage::ScanPlan with_losses = plan;
   with_losses.losses = true;
@@ -154,32 +161,36 @@ std::vector<MapEdge> EdgesConcerned(const EdgeGroups& groups, const model::Filte
                     [&](const EdgeGroup& group) { return MayConcern(filter, kind, group); });
 }
 
-void AddMissing(const QueryContext& context, const LoadedEdges& loaded, const model::Filter& filter,
-                model::RecordKind kind, const Range& range, const std::vector<MapEdge>& edges,
-                CompletenessSum& completeness) {
-  // Of those that it asks for by their ends, whatever else it asks.
-  std::set<std::string> names;
-  std::set<std::string> hosts;
-  const bool asks_ends = filter.Needs().asks_ends;
-  for (const EdgeGroup& group : loaded.groups->groups()) {
-    if (!asks_ends || !MayMatch(filter, kind, group, false)) continue;
-    names.insert({group.client.name, group.server.name});
-    hosts.insert({group.client.host, group.server.host});
-  }
-  hosts.erase("");
-  completeness.AddMissing(edges);
+void AddAround(const QueryContext& context, const LoadedEdges& loaded, const Range& range,
+               const Concerned& concerned, LossAdder add, CompletenessSum& completeness) {
   // Where nothing was seen of what is asked for, it may have been anywhere.
+  const auto& [names, hosts] = concerned;
   const bool is_anywhere = hosts.empty();
   for (const model::Loss& loss : loaded.losses) {
     // What was lost on a host without a name may have been any of its workloads'.
     const bool concerns =
         loss.workload.empty() ? hosts.contains(loss.host) : names.contains(loss.workload);
-    if (is_anywhere || concerns) completeness.AddLoss(loss);
+    if (is_anywhere || concerns) (completeness.*add)(loss);
   }
   completeness.AddReport(loaded.report);
   completeness.AddAgents(context.sources.registry.List(), range, [&](const std::string& host) {
     return is_anywhere || hosts.contains(host) || loaded.addresses->RunsAny(host, names);
   });
+}
+
+void AddMissing(const QueryContext& context, const LoadedEdges& loaded, const model::Filter& filter,
+                model::RecordKind kind, const Range& range, const std::vector<MapEdge>& edges,
+                CompletenessSum& completeness) {
+  // Of those that it asks for by their ends, whatever else it asks.
+  Concerned concerned;
+  const bool asks_ends = filter.Needs().asks_ends;
+  for (const EdgeGroup& group : loaded.groups->groups()) {
+    if (!asks_ends || !MayMatch(filter, kind, group, false)) continue;
+    concerned.Add(group.client);
+    concerned.Add(group.server);
+  }
+  completeness.AddMissing(edges);
+  AddAround(context, loaded, range, concerned, &CompletenessSum::AddLoss, completeness);
 }
 
 model::EndNames NamesOf(const EdgeGroups::Ends& ends) {

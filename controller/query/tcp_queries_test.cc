@@ -206,7 +206,9 @@ TEST_F(TcpQueriesTest, WhatTheStoreFoldedIsShownAsOther) {
   Append(std::move(batch));
   const v1::ListTcpResponse response = List();
   ASSERT_THAT(NamesOf(response), ElementsAre("(other)>(other) unknown"));
-  EXPECT_THAT(response.edges(0).connect_failures(), UnorderedElementsAre(Pair("(other)", 7)));
+  // Whether these failed is not known.
+  EXPECT_EQ(response.edges(0).connects(), 7);
+  EXPECT_EQ(response.edges(0).connect_failures_size(), 0);
 }
 
 TEST_F(TcpQueriesTest, LossesMakeTheAnswerPartial) {

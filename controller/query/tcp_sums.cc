@@ -74,7 +74,7 @@ void TcpSums::Add(const model::MetricSeries& series, const storage::MetricWindow
     if (name != kinds.name) continue;
     const std::string_view kind = model::LabelOf(series.labels, kinds.label);
     // Beyond the store's cap for series a metric's labels are not kept.
-    (this->*kinds.counts)[kind.empty() ? "(other)" : std::string(kind)] += window.sum;
+    (this->*kinds.counts)[std::string(kind.empty() ? model::kOtherName : kind)] += window.sum;
   }
   if (name == tcp::kSrtt) srtt.Merge(window.histogram);
   if (name == tcp::kConnectTime && model::LabelOf(series.labels, tcp::kResult) == tcp::kOk) {
@@ -104,8 +104,9 @@ double TcpSums::connections() const { return std::max(SumOf(connects) + accepts,
 void TcpSums::WriteTo(model::Side observer, v1::TcpEdge* out) const {
   const bool is_client = observer == model::Side::kClient;
   for (const auto& [result, count] : connects) {
-    if (result == tcp::kOk) {
-      out->set_connects(count);
+    // What came of those beyond the store's cap for series is not known: they are no failures.
+    if (result == tcp::kOk || result == model::kOtherName) {
+      out->set_connects(out->connects() + count);
     } else {
       (*out->mutable_connect_failures())[result] = count;
     }

@@ -101,16 +101,21 @@ const Flows::Origin* EdgeGroups::OriginOf(const Pair& pair) const {
 }
 
 EdgeGroups::Ends EdgeGroups::NameEnds(model::Side observer, const model::Party& client,
-                                      const model::Party& server, model::Protocol protocol,
+                                      const model::Party& server,
+                                      std::optional<model::Protocol> protocol,
                                       model::Transport transport, int64_t time_ns) const {
   Ends ends{ClientName(observer, client, server, transport, time_ns),
             ServerName(observer, client, server, transport, time_ns)};
-  if (done_ && IsRemote(observer, client) && ends.client.kind == kExternal) {
-    const Flows::Origin* origin =
-        flows_.OriginOf(std::string(PlainAddress(client.address)), ends.server.host,
-                        ends.server.name, protocol, transport);
-    if (origin != nullptr && origin->owner() != nullptr) ends.client = *origin->owner();
+  if (!done_ || !IsRemote(observer, client) || ends.client.kind != kExternal) return ends;
+  const std::string address(PlainAddress(client.address));
+  const EndName* owner = nullptr;
+  if (!protocol) {
+    owner = flows_.OwnerFrom(address, ends.server.host, ends.server.name, transport);
+  } else if (const Flows::Origin* origin = flows_.OriginOf(
+                 address, ends.server.host, ends.server.name, *protocol, transport)) {
+    owner = origin->owner();
   }
+  if (owner != nullptr) ends.client = *owner;
   return ends;
 }
 

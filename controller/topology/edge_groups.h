@@ -72,14 +72,16 @@ class EdgeGroups {
   const Flows& flows() const { return flows_; }
 
   // The names of the two ends of something that `observer` saw at `time_ns`; after Finish() also of
-  // clients that a server knows by address only.
+  // clients that a server knows by address only. Without a protocol: of all that passed between
+  // them.
   struct Ends {
     EndName client;
     EndName server;
-    bool operator==(const Ends&) const = default;
+    auto operator<=>(const Ends&) const = default;
   };
   Ends NameEnds(model::Side observer, const model::Party& client, const model::Party& server,
-                model::Protocol protocol, model::Transport transport, int64_t time_ns) const;
+                std::optional<model::Protocol> protocol, model::Transport transport,
+                int64_t time_ns) const;
 
  private:
   // Two named ends as rows of one side have them in common.

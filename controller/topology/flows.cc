@@ -261,6 +261,25 @@ const Flows::Origin* Flows::OriginOf(const std::string& address, const std::stri
   return it == origins_.end() || it->second.callers.empty() ? nullptr : &it->second;
 }
 
+const EndName* Flows::OwnerFrom(const std::string& address, const std::string& server_host,
+                                const std::string& server, model::Transport transport) const {
+  const OriginKey first = OriginKeyOf(address, server_host, {server, {}, {}});
+  const auto place = [](const OriginKey& key) {
+    return std::tie(std::get<0>(key), std::get<1>(key), std::get<0>(std::get<ServerKey>(key)));
+  };
+  const EndName* owner = nullptr;
+  for (auto it = origins_.lower_bound(first);
+       it != origins_.end() && place(it->first) == place(first); ++it) {
+    const Origin& origin = it->second;
+    if (origin.transport != transport || origin.callers.empty()) continue;
+    if (origin.owner() == nullptr || (owner != nullptr && *owner != *origin.owner())) {
+      return nullptr;
+    }
+    owner = origin.owner();
+  }
+  return owner;
+}
+
 std::vector<const Flows::Origin*> Flows::origins() const {
   std::vector<const Origin*> out;
   for (const auto& [key, origin] : origins_) {

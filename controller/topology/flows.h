@@ -87,6 +87,10 @@ class Flows {
   const Origin* OriginOf(const std::string& address, const std::string& server_host,
                          const std::string& server, model::Protocol protocol,
                          model::Transport transport) const;
+  // The watched workload that all requests to `server` from there are of, in whatever protocol;
+  // null when there is none or more than one.
+  const EndName* OwnerFrom(const std::string& address, const std::string& server_host,
+                           const std::string& server, model::Transport transport) const;
   std::vector<const Origin*> origins() const;
 
   // What is known of two ends that were both watched.
