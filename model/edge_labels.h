@@ -27,6 +27,9 @@ struct EdgeEnds {
   }
 };
 
+// Says which transport series are of that may be of several.
+inline constexpr char kTransportLabel[] = "transport";
+
 using Labels = std::vector<std::pair<std::string, std::string>>;  // by name, each name once
 
 // What is empty has no label. A client's port is not part of an edge.

@@ -12,6 +12,7 @@ constexpr uint8_t kSpans = static_cast<uint8_t>(RecordKind::kSpan);
 constexpr uint8_t kEdges = static_cast<uint8_t>(RecordKind::kEdge);
 constexpr uint8_t kProcesses = static_cast<uint8_t>(RecordKind::kProcess);
 constexpr uint8_t kTcp = static_cast<uint8_t>(RecordKind::kTcp);
+constexpr uint8_t kEnds = static_cast<uint8_t>(RecordKind::kEnds) | kTcp;
 constexpr uint8_t kRequests = kSpans | kEdges;
 constexpr uint8_t kEverything = kRequests | kProcesses;
 
@@ -19,14 +20,15 @@ constexpr std::string_view kAttributePrefix = "attr.";
 
 // Indexed by FilterField.
 constexpr std::array<FilterFieldInfo, 23> kFields = {{
-    {FilterField::kService, "service", "", FieldKind::kText, kEverything | kTcp,
+    {FilterField::kService, "service", "", FieldKind::kText, kEverything | kEnds,
      "the workload at either end; of a process its own"},
-    {FilterField::kClient, "client", "", FieldKind::kText, kRequests | kTcp,
+    {FilterField::kClient, "client", "", FieldKind::kText, kRequests | kEnds,
      "the calling workload"},
-    {FilterField::kServer, "server", "", FieldKind::kText, kRequests | kTcp, "the called workload"},
-    {FilterField::kHost, "host", "node", FieldKind::kText, kEverything | kTcp,
+    {FilterField::kServer, "server", "", FieldKind::kText, kRequests | kEnds,
+     "the called workload"},
+    {FilterField::kHost, "host", "node", FieldKind::kText, kEverything | kEnds,
      "the node of either end"},
-    {FilterField::kAddress, "address", "", FieldKind::kText, kRequests | kTcp,
+    {FilterField::kAddress, "address", "", FieldKind::kText, kRequests | kEnds,
      "the IP address or socket path of either end"},
     {FilterField::kProtocol, "protocol", "", FieldKind::kChoice, kRequests,
      "the application protocol"},
@@ -38,7 +40,7 @@ constexpr std::array<FilterFieldInfo, 23> kFields = {{
     {FilterField::kCode, "code", "", FieldKind::kTextual, kEverything,
      "the protocol's own status code; of a process its exit status or signal"},
     {FilterField::kOutcome, "outcome", "", FieldKind::kChoice, kRequests, "how the request ended"},
-    {FilterField::kSide, "side", "observer", FieldKind::kChoice, kRequests | kTcp,
+    {FilterField::kSide, "side", "observer", FieldKind::kChoice, kRequests | kEnds,
      "which end was watched: client or server"},
     {FilterField::kSlow, "slow", "", FieldKind::kChoice, kRequests,
      "slower than its protocol's threshold"},
@@ -149,6 +151,8 @@ std::string_view PluralOf(RecordKind kind) {
       return "processes";
     case RecordKind::kTcp:
       return "TCP edges";
+    case RecordKind::kEnds:
+      return "ends of edges";
   }
   return "records";
 }

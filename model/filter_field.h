@@ -47,7 +47,8 @@ enum class FieldKind : uint8_t {
 };
 
 // The kinds of record a filter is asked of.
-enum class RecordKind : uint8_t { kSpan = 1, kEdge = 2, kProcess = 4, kTcp = 8 };
+// kEnds: what is told by the ends of an edge alone.
+enum class RecordKind : uint8_t { kSpan = 1, kEdge = 2, kProcess = 4, kTcp = 8, kEnds = 16 };
 
 struct FilterFieldInfo {
   FilterField field;
