@@ -28,6 +28,12 @@ AggregatorOptions AggregatorOptionsOf(const config::v1::AgentConfig& config,
   return options;
 }
 
+ControllerAddress ControllerAddressOf(const config::v1::AgentConfig& config) {
+  return {.address = config.controller().address(),
+          .ca_file = config.controller().ca_file(),
+          .insecure = config.controller().insecure()};
+}
+
 Pipeline::Options PipelineOptionsOf(const config::v1::AgentConfig& config, std::string own_cgroup) {
   Pipeline::Options options;
   options.host = config.host();

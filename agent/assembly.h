@@ -1,6 +1,7 @@
 #pragma once
 
 #include "agent/aggregate/aggregator.h"
+#include "agent/export/controller_channel.h"
 #include "agent/pipeline/pipeline.h"
 #include "kindling/config/v1/agent.pb.h"
 
@@ -8,6 +9,7 @@ namespace kindling::agent {
 
 // A configuration in the options of the parts.
 AggregatorOptions AggregatorOptionsOf(const config::v1::AgentConfig& config, uint64_t span_id_seed);
+ControllerAddress ControllerAddressOf(const config::v1::AgentConfig& config);
 Pipeline::Options PipelineOptionsOf(const config::v1::AgentConfig& config, std::string own_cgroup);
 
 }  // namespace kindling::agent

@@ -100,6 +100,11 @@ void Check(const AgentConfig& config, bool needs_scope, base::ConfigFaults& faul
   if (config.spans().keep() != "sampled" && config.spans().keep() != "all") {
     faults.Add("spans.keep", "must be sampled or all");
   }
+  for (const std::string& word : config.tasks().disable()) {
+    if (word != "all" && word != "packet_capture" && word != "path_trace") {
+      faults.Add("tasks.disable", "must be packet_capture, path_trace or all");
+    }
+  }
   for (const auto& [name, ms] : config.slow_ms()) {
     if (name != "default" && !model::ProtocolFromName(name).has_value()) {
       faults.Add("slow_ms." + name, "is not a protocol; use http, mysql, redis, dns or default");

@@ -46,5 +46,12 @@ TEST(AgentConfig, DescribesMixedScopes) {
   EXPECT_EQ(DescribeScope(scope), "1 network namespace, 2 cgroups");
 }
 
+TEST(AgentConfig, TasksThatCanBeDisabled) {
+  EXPECT_OK(ParseAgentConfig("scope: {host: true}\ntasks: {disable: [packet_capture, path_trace]}",
+                             "c", /*needs_scope=*/true));
+  EXPECT_FALSE(
+      ParseAgentConfig("scope: {host: true}\ntasks: {disable: [everything]}", "c", true).ok());
+}
+
 }  // namespace
 }  // namespace kindling::agent

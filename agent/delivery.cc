@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "agent/assembly.h"
 #include "base/status_macros.h"
 
 namespace kindling::agent {
@@ -20,9 +21,7 @@ absl::StatusOr<std::unique_ptr<Delivery>> Delivery::Open(const config::v1::Agent
                   clock.WallNs()));
   const auto epoch = static_cast<uint64_t>(clock.WallNs());
   ASSIGN_OR_RETURN(delivery->sender_,
-                   Sender::Create({.address = config.controller().address(),
-                                   .ca_file = config.controller().ca_file(),
-                                   .insecure = config.controller().insecure(),
+                   Sender::Create({.controller = ControllerAddressOf(config),
                                    .agent_id = config.agent_id(),
                                    .boot_epoch = epoch,
                                    .host = config.host(),

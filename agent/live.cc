@@ -18,6 +18,8 @@
 #include "agent/overload.h"
 #include "agent/recording/mask.h"
 #include "agent/recording/writer.h"
+#include "agent/task_kinds.h"
+#include "agent/tasks/attendance.h"
 #include "agent/telemetry.h"
 #include "base/process_usage.h"
 #include "base/status_macros.h"
@@ -180,6 +182,13 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
     std::fprintf(stderr, "without %s (%s): %s\n", hook.hook.c_str(), hook.why.c_str(),
                  hook.lost.c_str());
   }
+  ASSIGN_OR_RETURN(std::unique_ptr<TaskAttendance> attendance,
+                   TaskAttendance::Create({.controller = ControllerAddressOf(config),
+                                           .agent_id = config.agent_id(),
+                                           .host = config.host(),
+                                           .cluster = config.cluster()},
+                                          TaskKindsOf(config)));
+  attendance->Start();
   std::fprintf(stderr, "ready: capturing (%s), scope: %s\n", identity.capture_hook.c_str(),
                identity.scope.c_str());
 
@@ -208,6 +217,7 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
       if (!fatal.ok()) break;
     }
   }
+  attendance.reset();
   source->Finish(*sink);
   source.reset();  // nothing is captured while the rest is handed over
   aggregator.Flush();

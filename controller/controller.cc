@@ -30,6 +30,8 @@
 #include "controller/query/query_service.h"
 #include "controller/server_poller.h"
 #include "controller/store_metrics.h"
+#include "controller/tasks/task_hub.h"
+#include "controller/tasks/task_service.h"
 #include "storage/rocks_store.h"
 
 namespace kindling::controller {
@@ -93,7 +95,8 @@ class Controller::Parts {
         ingest_(*store_, committer_, registry_, access_, clock),
         flows_(options.storage.memory_limit_bytes / kFlowCacheShare),
         query_({*store_, registry_, clock, flows_}, access_, metrics_),
-        store_service_(store_->admin(), options.storage.backup_directory, access_, clock) {}
+        store_service_(store_->admin(), options.storage.backup_directory, access_, clock),
+        task_service_(tasks_, access_) {}
 
   absl::Status Listen(const ControllerOptions& options);
   absl::Status ServeMetrics(const std::string& listen);
@@ -117,6 +120,8 @@ class Controller::Parts {
   FlowCache flows_;
   QueryService query_;
   StoreService store_service_;
+  TaskHub tasks_;
+  TaskService task_service_;
   std::unique_ptr<base::HttpServer> metrics_server_;
   std::unique_ptr<ServerPoller> poller_;
   std::unique_ptr<grpc::Server> server_;
@@ -138,6 +143,7 @@ absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
   builder.RegisterService(ingest_.service());
   builder.RegisterService(query_.service());
   builder.RegisterService(store_service_.service());
+  builder.RegisterService(task_service_.service());
   builder.SetMaxReceiveMessageSize(IngestService::kMaxMessageBytes);
   grpc::ResourceQuota quota("kindling-controller");
   quota.SetMaxThreads(kMaxQueryThreads);
@@ -195,6 +201,7 @@ void Controller::Parts::Shutdown() {
   metrics_server_.reset();
   if (server_ != nullptr) {
     server_->GetHealthCheckService()->SetServingStatus(false);
+    tasks_.Close();
     if (!ingest_.Drain(kDrainTimeout)) LOG(WARNING) << "some streams did not end in time";
     server_->Shutdown(std::chrono::system_clock::now() + kQueryGrace);
     server_->Wait();

@@ -49,7 +49,7 @@ bool WriteWord(const base::UniqueFd& fd, uint64_t word) {
   auto spool = Spool::Open({.directory = directory, .segment_bytes = 4'000}, clock.WallNs());
   if (!spool.ok()) _exit(10);
   SenderOptions options;
-  options.address = "127.0.0.1:" + std::to_string(port);
+  options.controller.address = "127.0.0.1:" + std::to_string(port);
   options.agent_id = "agent-a";
   options.boot_epoch = epoch;
   options.first_retry = absl::Milliseconds(10);

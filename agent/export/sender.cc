@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "agent/export/controller_channel.h"
 #include "agent/export/ingest_stream.h"
-#include "base/read_file.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "glog/logging.h"
@@ -24,53 +24,14 @@ namespace {
 
 constexpr int kTriesOfAMalformedBatch = 3;
 constexpr absl::Duration kSteadyConnection = absl::Seconds(10);
-constexpr size_t kMaxCaFileBytes = 1 << 20;
-
-bool IsLoopback(const std::string& address) {
-  const std::string host = address.substr(0, address.rfind(':'));
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
-}
-
-absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(
-    const SenderOptions& options) {
-  if (!options.ca_file.empty()) {
-    grpc::SslCredentialsOptions ssl;
-    ASSIGN_OR_RETURN(ssl.pem_root_certs, base::ReadFile(options.ca_file, kMaxCaFileBytes));
-    return grpc::SslCredentials(ssl);
-  }
-  if (options.insecure || IsLoopback(options.address)) return grpc::InsecureChannelCredentials();
-  return absl::InvalidArgumentError(absl::StrFormat(
-      "controller.address %s is not loopback: set controller.ca_file to the certificate authority "
-      "of the controller, or controller.insecure: true to send in clear text",
-      options.address));
-}
-
-std::shared_ptr<grpc::Channel> MakeChannel(
-    const SenderOptions& options, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
-  grpc::ChannelArguments args;
-  // A peer that vanished without a word is noticed by answer_timeout while batches are under way,
-  // and by this on an idle stream; gRPC servers end connections that are pinged more often than
-  // every five minutes without data.
-  args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 330'000);
-  args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
-  // The sender has its own back-off.
-  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);  // time for one attempt
-  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);
-  args.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1'000);
-  args.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(options.address, credentials, args);
-}
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Sender>> Sender::Create(SenderOptions options, Spool* spool,
                                                        const base::Clock* clock,
                                                        std::function<HealthSample()> health) {
-  ASSIGN_OR_RETURN(const auto credentials, Credentials(options));
   auto channel = std::make_unique<Channel>();
-  channel->channel = MakeChannel(options, credentials);
+  ASSIGN_OR_RETURN(channel->channel, OpenControllerChannel(options.controller));
   channel->stub = v1::IngestService::NewStub(channel->channel);
   return std::unique_ptr<Sender>(
       new Sender(std::move(options), spool, clock, std::move(health), std::move(channel)));
@@ -266,7 +227,7 @@ void Sender::OnWelcome(const v1::IngestResponse& response, absl::Status* bad) {
     }
   }
   if (other_store) {
-    LOG(WARNING) << "controller " << options_.address
+    LOG(WARNING) << "controller " << options_.controller.address
                  << " has another store than before: sending the whole spool again";
     spool_->ForgetAcknowledgements();
     acknowledged_.clear();
@@ -281,7 +242,7 @@ void Sender::OnWelcome(const v1::IngestResponse& response, absl::Status* bad) {
   ever_welcomed_ = true;
   id_held_since_.reset();
   next_health_ = absl::Now();
-  LOG(INFO) << "connected to controller " << options_.address << ", version "
+  LOG(INFO) << "connected to controller " << options_.controller.address << ", version "
             << welcome.software_version() << "; " << spool_->unacknowledged()
             << " batches wait in the spool";
   logged_ = absl::StatusCode::kOk;
@@ -316,7 +277,7 @@ void Sender::OnEnd(const absl::Status& status) {
     suspicions_ = same ? suspicions_ + 1 : 1;
     suspect_ = first;
     if (suspicions_ >= kTriesOfAMalformedBatch) {
-      LOG(ERROR) << "controller " << options_.address << " refuses batch " << first.sequence
+      LOG(ERROR) << "controller " << options_.controller.address << " refuses batch " << first.sequence
                  << " of run " << first.epoch << ": " << status.message() << "; it is left out";
       spool_->Refuse(first.epoch, first.sequence);
       suspicions_ = 0;
@@ -333,7 +294,7 @@ void Sender::OnEnd(const absl::Status& status) {
   if (!quiet && (!fatal.ok() || status.code() != logged_)) {
     logged_ = status.code();
     const std::string text =
-        absl::StrFormat("controller %s: %s", options_.address,
+        absl::StrFormat("controller %s: %s", options_.controller.address,
                         status.ok() ? "ended the connection" : std::string(status.message()));
     if (!fatal.ok()) {
       LOG(ERROR) << text;

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "agent/export/controller_channel.h"
 #include "agent/export/spool.h"
 #include "base/clock.h"
 
@@ -29,9 +30,7 @@ namespace kindling::agent {
 class IngestStream;
 
 struct SenderOptions {
-  std::string address = "127.0.0.1:7420";
-  std::string ca_file;    // PEM; TLS when set
-  bool insecure = false;  // clear text to an address that is not loopback
+  ControllerAddress controller;
 
   // What Hello says of this agent.
   std::string agent_id;

@@ -41,7 +41,7 @@ class SenderTest : public ::testing::Test {
       const std::string& address,
       const std::function<void(SenderOptions&)>& adjust = [](SenderOptions&) {}) {
     SenderOptions options;
-    options.address = address;
+    options.controller.address = address;
     options.agent_id = "agent-a";
     options.boot_epoch = 100;
     options.host = "host-a";
@@ -238,25 +238,25 @@ TEST_F(SenderTest, SpeaksTlsWithAControllerOfItsAuthority) {
   StartSender(controller.address());
   ASSERT_TRUE(AwaitState([](const SenderState& s) { return !s.last_error.ok(); }));
   EXPECT_FALSE(sender_->Stop(absl::ZeroDuration()));
-  StartSender(controller.address(), [&](SenderOptions& o) { o.ca_file = certificate; });
+  StartSender(controller.address(), [&](SenderOptions& o) { o.controller.ca_file = certificate; });
   ASSERT_TRUE(AwaitEmptySpool());
   EXPECT_EQ(controller.Batches(), (Sequences{{100, 1}}));
 }
 
 TEST_F(SenderTest, ClearTextBeyondLoopbackMustBeAskedFor) {
   SenderOptions options;
-  options.address = "10.0.0.7:7420";
+  options.controller.address = "10.0.0.7:7420";
   const auto refused = Sender::Create(options, spool_.get(), &base::SystemClock(), nullptr);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_NE(std::string(refused.status().message()).find("controller.ca_file"), std::string::npos);
-  options.ca_file = dir_.File("no-such.pem");
+  options.controller.ca_file = dir_.File("no-such.pem");
   EXPECT_EQ(Sender::Create(options, spool_.get(), &base::SystemClock(), nullptr).status().code(),
             absl::StatusCode::kNotFound);
-  options.ca_file = "";
-  options.insecure = true;
+  options.controller.ca_file = "";
+  options.controller.insecure = true;
   EXPECT_OK(Sender::Create(options, spool_.get(), &base::SystemClock(), nullptr));
   for (const char* address : {"localhost:1", "127.0.0.1:1", "[::1]:1"}) {
-    EXPECT_OK(Sender::Create({.address = address}, spool_.get(), &base::SystemClock(), nullptr));
+    EXPECT_OK(Sender::Create({.controller = {.address = address}}, spool_.get(), &base::SystemClock(), nullptr));
   }
 }
 
