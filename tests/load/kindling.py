@@ -56,25 +56,30 @@ class Controller(Program):
 
     def requests(self, server: str) -> int:
         """Requests that the controller has counted for one server, by the server's own view."""
+        return sum(int(edge.get("serverView", {}).get("requestCount", 0)) for edge in self._get("edges")
+                   if edge["server"] == server)
+
+    def accepts(self, server: str) -> int:
+        """Connections that one server has accepted, as the controller has counted."""
+        return sum(int(edge.get("accepts", 0)) for edge in self._get("tcp") if edge["server"] == server)
+
+    def _get(self, what: str) -> list[dict]:
         out = subprocess.run(
-            [str(self._ctl), "--controller", self.address, "--since", "12h", "get", "edges", "-o", "json"],
+            [str(self._ctl), "--controller", self.address, "--since", "12h", "get", what, "-o", "json"],
             capture_output=True, text=True, check=False,
         )
         if out.returncode not in (0, 3):
-            raise SystemExit(f"kindlingctl get edges: {out.stderr.strip()}")
-        edges = json.loads(out.stdout).get("edges", [])
-        return sum(
-            int(edge.get("serverView", {}).get("requestCount", 0)) for edge in edges if edge["server"] == server
-        )
+            raise SystemExit(f"kindlingctl get {what}: {out.stderr.strip()}")
+        return json.loads(out.stdout).get("edges", [])
 
 
 class Agent(Program):
-    def __init__(self, bin_dir: Path, root: Path, controller: Controller, scope_pid: int) -> None:
+    def __init__(self, bin_dir: Path, root: Path, controller: Controller, scope: str) -> None:
         root.mkdir(parents=True, exist_ok=True)
         config = root / "agent.yaml"
         config.write_text(
             f"agent_id: bench\nhost: bench\ncontroller: {{address: '{controller.address}'}}\n"
-            f"scope: {{pids: [{scope_pid}]}}\nspool: {{directory: {root}/spool}}\n"
+            f"scope: {{{scope}}}\nspool: {{directory: {root}/spool}}\n"
             f"metrics_listen: 'off'\nwindow_s: 1\n"
         )
         super().__init__("kindling-agent", [str(bin_dir / "kindling-agent"), "--config", str(config)], root / "log")

@@ -116,7 +116,7 @@ class Bench:
 
     @contextlib.contextmanager
     def agent(self, server: Server) -> Iterator[Agent]:
-        agent = Agent(self.bin_dir, self.root / "agent", self.controller, server.pid)
+        agent = Agent(self.bin_dir, self.root / "agent", self.controller, f"pids: [{server.pid}]")
         try:
             yield agent
         finally:

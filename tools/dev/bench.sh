@@ -18,6 +18,10 @@ case $bench in
 	tools=(//tests/load:paced //tests/load:syscall_clock)
 	run=(as_root)
 	;;
+*/network.py)
+	tools=(//tests/load:net_load)
+	run=(as_root)
+	;;
 */store.py)
 	tools=(//tests/load/store:make_load //tests/load/store:send_load //tests/load/store:query_load
 		//tests/load/store:row_store //tests/load/store:store_probe)
