@@ -101,8 +101,9 @@ void Check(const AgentConfig& config, bool needs_scope, base::ConfigFaults& faul
     faults.Add("spans.keep", "must be sampled or all");
   }
   for (const std::string& word : config.tasks().disable()) {
-    if (word != "all" && word != "packet_capture" && word != "path_trace") {
-      faults.Add("tasks.disable", "must be packet_capture, path_trace or all");
+    if (word != "all" && word != "connections" && word != "packet_capture" &&
+        word != "path_trace") {
+      faults.Add("tasks.disable", "must be connections, packet_capture, path_trace or all");
     }
   }
   for (const auto& [name, ms] : config.slow_ms()) {

@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "agent/assembly.h"
 #include "agent/config.h"
+#include "agent/connections/capture_requests.h"
 #include "agent/delivery.h"
 #include "agent/identity/procfs_reader.h"
 #include "agent/kernel/kernel_source.h"
@@ -182,12 +183,13 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
     std::fprintf(stderr, "without %s (%s): %s\n", hook.hook.c_str(), hook.why.c_str(),
                  hook.lost.c_str());
   }
+  CaptureRequests requests;
   ASSIGN_OR_RETURN(std::unique_ptr<TaskAttendance> attendance,
                    TaskAttendance::Create({.controller = ControllerAddressOf(config),
                                            .agent_id = config.agent_id(),
                                            .host = config.host(),
                                            .cluster = config.cluster()},
-                                          TaskKindsOf(config)));
+                                          TaskKindsOf(config, {requests, pipeline, *source})));
   attendance->Start();
   std::fprintf(stderr, "ready: capturing (%s), scope: %s\n", identity.capture_hook.c_str(),
                identity.scope.c_str());
@@ -204,6 +206,7 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
     absl::SleepFor(next - absl::Now());
     source->Drain(*sink);
     if (samples.IsDue(clock.WallNs())) source->SampleTcp(*sink);
+    requests.Serve();
     gauges.connections = pipeline.connections();
     gauges.events = pipeline.events();
     gauges.lost_events = pipeline.lost_events();
@@ -217,6 +220,7 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
       if (!fatal.ok()) break;
     }
   }
+  requests.Close();
   attendance.reset();
   source->Finish(*sink);
   source.reset();  // nothing is captured while the rest is handed over

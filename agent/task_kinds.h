@@ -7,7 +7,19 @@
 
 namespace kindling::agent {
 
+class CaptureRequests;
+class KernelSource;
+class Pipeline;
+
+// What tasks learn from. Lifetime: longer than the tasks'.
+struct TaskSources {
+  // The other two belong to the capture thread, and are asked through this.
+  CaptureRequests& requests;
+  Pipeline& pipeline;
+  KernelSource& source;
+};
+
 // What this agent does for operators, as far as its configuration allows it.
-std::vector<TaskKind> TaskKindsOf(const config::v1::AgentConfig& config);
+std::vector<TaskKind> TaskKindsOf(const config::v1::AgentConfig& config, TaskSources sources);
 
 }  // namespace kindling::agent

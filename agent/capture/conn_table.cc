@@ -43,6 +43,13 @@ Conversation* ConnTable::Find(ConnId id) const {
   return found == conns_.end() ? nullptr : found->second->conversation.get();
 }
 
+void ConnTable::ForEach(const std::function<void(Conversation&)>& visit) const {
+  for (const auto& [id, conn] : conns_) {
+    if (conn->conversation != nullptr) visit(*conn->conversation);
+    for (const auto& [key, peer] : conn->peers) visit(*peer.conversation);
+  }
+}
+
 Conversation* ConnTable::ConversationFor(Conn& conn, const DataEvent& event) {
   if (conn.conversation != nullptr) return conn.conversation.get();
   // Who has only ever asked one peer is answered by that one.

@@ -55,6 +55,9 @@ class ConnTable {
   // The conversation of an open connection with its only peer; null where there is none.
   Conversation* Find(ConnId id) const;
 
+  // Each conversation that is open, with its connection.
+  void ForEach(const std::function<void(Conversation&)>& visit) const;
+
   // What an event turned out to be, once OnData() has taken it; kUnknown for a connection not
   // followed.
   struct Kind {

@@ -19,4 +19,20 @@ std::string ToString(const IpAddress& address) {
   return text;
 }
 
+std::string_view Name(CongestionState state) {
+  switch (state) {
+    case CongestionState::kOpen:
+      return "open";
+    case CongestionState::kDisorder:
+      return "disorder";
+    case CongestionState::kReduced:
+      return "reduced";
+    case CongestionState::kRecovery:
+      return "recovery";
+    case CongestionState::kLoss:
+      return "loss";
+  }
+  return "";
+}
+
 }  // namespace kindling::agent

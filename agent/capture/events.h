@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "model/protocol.h"
@@ -82,6 +83,7 @@ struct ConnCounters {
 
 // As the kernel numbers them (enum tcp_ca_state). Recorded: never renumber.
 enum class CongestionState : uint8_t { kOpen, kDisorder, kReduced, kRecovery, kLoss };
+std::string_view Name(CongestionState state);
 
 // TCP's own state of one connection: while it lasts in samples, and at its end. Counters are
 // cumulative since it began.

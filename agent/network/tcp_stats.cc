@@ -12,8 +12,6 @@ namespace {
 
 namespace tcp = model::tcp;
 
-constexpr std::array<const char*, 5> kCongestionNames = {"open", "disorder", "reduced", "recovery",
-                                                         "loss"};
 constexpr std::array<const char*, 5> kRetransmitNames = {"timeout", "fast", "syn", "synack",
                                                          "other"};
 
@@ -217,8 +215,9 @@ void TcpStats::Write(const Row& row, Writer& out) {
   out.Delta(tcp::kSenderLimitedTime, static_cast<double>(row.sender_limited_ns) / 1e9);
   out.Histogram(tcp::kSrtt, row.srtt);
   if (row.min_rtt_ns > 0) out.Gauge(tcp::kMinRtt, static_cast<double>(row.min_rtt_ns) / 1e9);
-  for (size_t i = 1; i < kCongestionNames.size(); ++i) {
-    out.Delta(tcp::kCongestion, row.congestion[i], tcp::kState, kCongestionNames[i]);
+  for (size_t i = 1; i < row.congestion.size(); ++i) {
+    out.Delta(tcp::kCongestion, row.congestion[i], tcp::kState,
+              Name(static_cast<CongestionState>(i)));
   }
   out.Delta(tcp::kZeroWindow, row.zero_windows);
   out.Delta(tcp::kListenDrops, row.listen_drops);

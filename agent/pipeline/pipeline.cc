@@ -228,6 +228,28 @@ void Pipeline::ReportTableLosses() {
   table_stats_ = now;
 }
 
+OpenConnections Pipeline::ListConnections(size_t most) {
+  OpenConnections out;
+  conns_.ForEach([&](const Conversation& conversation) {
+    if (out.connections.size() >= most) {
+      ++out.left_out;
+      return;
+    }
+    const ConnOpen& open = conversation.open();
+    const auto to_wall = [this](int64_t boot_ns) {
+      return boot_ns == 0 ? 0 : aggregator_.clock().ToWallNs(boot_ns);
+    };
+    out.connections.push_back(
+        {.open = open,
+         .ends = EndsOf(conversation),
+         .protocol = conversation.protocol(),
+         .opened_ns = open.origin == ConnOrigin::kFound ? 0 : to_wall(open.boot_ns),
+         .last_used_ns = to_wall(conversation.last_boot_ns()),
+         .requests = conversation.records()});
+  });
+  return out;
+}
+
 void Pipeline::OnTick(int64_t boot_ns, int64_t wall_ns) {
   wall_ns_ = wall_ns;
   if (wall_ns >= rebind_wall_ns_) {  // retention may drop the bucket that told them first

@@ -9,6 +9,7 @@
 #include "agent/capture/conn_table.h"
 #include "agent/capture/conversation.h"
 #include "agent/capture/events.h"
+#include "agent/connections/open_connection.h"
 #include "agent/identity/dns_names.h"
 #include "agent/identity/process_table.h"
 #include "agent/network/tcp_stats.h"
@@ -55,6 +56,8 @@ class Pipeline final : public EventSink, private ConversationSink {
     return kernel_loss_.control_ring_events + kernel_loss_.data_ring_events + kernel_loss_.map_full;
   }
   const ConnTable& conns() const { return conns_; }
+  // The connections that are open now, at most so many; without TCP's state of them.
+  OpenConnections ListConnections(size_t most);
 
  private:
   class EdgeAttachment;
