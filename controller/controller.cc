@@ -21,6 +21,7 @@
 #include "base/status_macros.h"
 #include "controller/access/caller.h"
 #include "controller/admin/store_service.h"
+#include "controller/connections/connection_service.h"
 #include "controller/controller_metrics.h"
 #include "controller/fleet/agent_registry.h"
 #include "controller/ingest/committer.h"
@@ -96,7 +97,8 @@ class Controller::Parts {
         flows_(options.storage.memory_limit_bytes / kFlowCacheShare),
         query_({*store_, registry_, clock, flows_}, access_, metrics_),
         store_service_(store_->admin(), options.storage.backup_directory, access_, clock),
-        task_service_(tasks_, access_) {}
+        task_service_(tasks_, access_),
+        connections_({*store_, registry_, clock, flows_}, tasks_, access_) {}
 
   absl::Status Listen(const ControllerOptions& options);
   absl::Status ServeMetrics(const std::string& listen);
@@ -122,6 +124,7 @@ class Controller::Parts {
   StoreService store_service_;
   TaskHub tasks_;
   TaskService task_service_;
+  ConnectionService connections_;
   std::unique_ptr<base::HttpServer> metrics_server_;
   std::unique_ptr<ServerPoller> poller_;
   std::unique_ptr<grpc::Server> server_;
@@ -144,6 +147,7 @@ absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
   builder.RegisterService(query_.service());
   builder.RegisterService(store_service_.service());
   builder.RegisterService(task_service_.service());
+  builder.RegisterService(connections_.service());
   builder.SetMaxReceiveMessageSize(IngestService::kMaxMessageBytes);
   grpc::ResourceQuota quota("kindling-controller");
   quota.SetMaxThreads(kMaxQueryThreads);

@@ -99,14 +99,21 @@ void CompletenessSum::AddAgents(const std::vector<AgentInfo>& agents, const Rang
   for (const AgentInfo& agent : agents) {
     if (agent.replay || agent.last_seen_ns >= range.end_ns - kSilentAfterNs) continue;
     if (agent.last_seen_ns < range.start_ns - kForgottenAfterNs || !concerns(agent.host)) continue;
-    ++by_stage_[{std::string(Name(model::LossStage::kAgentSilent)), agent.host}].events;
-    is_missing_some_ = true;
-    notes_.push_back(absl::StrFormat(
-        "Agent %s on host %s has been silent since %s: what happened there after that is missing.",
-        agent.id, agent.host,
-        absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::FromUnixNanos(agent.last_seen_ns),
-                         absl::UTCTimeZone())));
+    AddSilentAgent(
+        agent.host,
+        absl::StrFormat(
+            "Agent %s on host %s has been silent since %s: what happened there after "
+            "that is missing.",
+            agent.id, agent.host,
+            absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", absl::FromUnixNanos(agent.last_seen_ns),
+                             absl::UTCTimeZone())));
   }
+}
+
+void CompletenessSum::AddSilentAgent(const std::string& host, std::string note) {
+  ++by_stage_[{std::string(Name(model::LossStage::kAgentSilent)), host}].events;
+  is_missing_some_ = true;
+  notes_.push_back(std::move(note));
 }
 
 void CompletenessSum::WriteTo(v1::Completeness* out) const {

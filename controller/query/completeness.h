@@ -41,6 +41,8 @@ class CompletenessSum {
   // Agents that fell silent before the end of the range, of hosts that `concerns` accepts.
   void AddAgents(const std::vector<AgentInfo>& agents, const Range& range,
                  const std::function<bool(const std::string& host)>& concerns);
+  // One agent that has not told what it should have; `note` says so in a sentence.
+  void AddSilentAgent(const std::string& host, std::string note);
 
   void WriteTo(v1::Completeness* out) const;
 

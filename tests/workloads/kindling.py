@@ -176,9 +176,11 @@ class Kindling:
     def edges(self, *options: str) -> dict[str, Any]:
         return self.get("edges", *options)
 
-    def get(self, what: str, *options: str) -> dict[str, Any]:
+    def get(self, what: str, *options: str, since: str = "24h") -> dict[str, Any]:
+        """The answer as JSON; without `since` where the question takes no time."""
+        time_range = ["--since", since] if since else []
         done = subprocess.run(
-            [str(self.programs.ctl), "--controller", self.address, "--since", "24h",
+            [str(self.programs.ctl), "--controller", self.address, *time_range,
              "-o", "json", "get", what, *options],
             capture_output=True, text=True, timeout=_QUERY_TIMEOUT_S, check=False)
         if done.returncode not in (0, 3):  # 3: a partial answer, which says so itself

@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "kindling/v1/admin.grpc.pb.h"
+#include "kindling/v1/connections.grpc.pb.h"
 #include "kindling/v1/query.grpc.pb.h"
 #include "ui/cli/text.h"
 
@@ -83,6 +84,7 @@ struct Client::Rep {
   bool uses_tls = false;
   std::unique_ptr<v1::QueryService::Stub> query;
   std::unique_ptr<v1::StoreService::Stub> store;
+  std::unique_ptr<v1::ConnectionService::Stub> connections;
 
   // What went wrong, for a person.
   absl::Status Explain(const grpc::Status& status) const {
@@ -176,6 +178,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& opti
   const auto channel = grpc::CreateCustomChannel(Target(endpoint), credentials, arguments);
   rep->query = v1::QueryService::NewStub(channel);
   rep->store = v1::StoreService::NewStub(channel);
+  rep->connections = v1::ConnectionService::NewStub(channel);
   return std::unique_ptr<Client>(new Client(std::move(rep)));
 }
 
@@ -201,6 +204,7 @@ KD_CALL(query, ListEndpoints)
 KD_CALL(query, ListTcp)
 KD_CALL(query, ListLabelValues)
 KD_CALL(query, ListSeries)
+KD_CALL(connections, ListConnections)
 KD_CALL(store, GetStoreStatus)
 KD_CALL(store, CompactStore)
 KD_CALL(store, BackupStore)

@@ -19,6 +19,8 @@ class GetSpanRequest;
 class GetSpanResponse;
 class GetStoreStatusRequest;
 class GetStoreStatusResponse;
+class ListConnectionsRequest;
+class ListConnectionsResponse;
 class ListAgentsRequest;
 class ListAgentsResponse;
 class GetTraceRequest;
@@ -80,6 +82,8 @@ class Client {
   absl::Status Call(const v1::GetTraceRequest& request, v1::GetTraceResponse* response);
   absl::Status Call(const v1::ListEndpointsRequest& request, v1::ListEndpointsResponse* response);
   absl::Status Call(const v1::ListTcpRequest& request, v1::ListTcpResponse* response);
+  absl::Status Call(const v1::ListConnectionsRequest& request,
+                    v1::ListConnectionsResponse* response);
   absl::Status Call(const v1::ListLabelValuesRequest& request,
                     v1::ListLabelValuesResponse* response);
   absl::Status Call(const v1::ListSeriesRequest& request, v1::ListSeriesResponse* response);

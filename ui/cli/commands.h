@@ -15,6 +15,7 @@ Command GetProcessesCommand();
 Command GetTraceCommand();
 Command GetEndpointsCommand();
 Command GetTcpCommand();
+Command GetConnectionsCommand();
 Command GetValuesCommand();
 Command GetLabelsCommand();
 Command GetSeriesCommand();

@@ -23,6 +23,7 @@ std::optional<model::RecordKind> RecordsOf(const Command* command) {
   if (command->name == "get spans") return model::RecordKind::kSpan;
   if (command->name == "get processes") return model::RecordKind::kProcess;
   if (command->name == "get tcp") return model::RecordKind::kTcp;
+  if (command->name == "get connections") return model::RecordKind::kEnds;
   return model::RecordKind::kEdge;
 }
 
