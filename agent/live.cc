@@ -16,6 +16,10 @@
 #include "agent/delivery.h"
 #include "agent/identity/procfs_reader.h"
 #include "agent/kernel/kernel_source.h"
+#include "agent/network/host/host_network.h"
+#include "agent/network/host/kernel_answers.h"
+#include "agent/network/host/network_sampler.h"
+#include "agent/network/host/scope_namespaces.h"
 #include "agent/overload.h"
 #include "agent/recording/mask.h"
 #include "agent/recording/writer.h"
@@ -33,6 +37,8 @@ constexpr absl::Duration kAcknowledgeWait = absl::Seconds(5);
 // Counters outside the rings are read this often, and soon after something was lost.
 constexpr int64_t kSweepIntervalNs = 2'000'000'000;
 constexpr int64_t kSweepAfterLossNs = 1'000'000'000;
+// At the start and at the end of a run, for a reading of the network.
+constexpr absl::Duration kNetworkPatience = absl::Seconds(2);
 
 std::string KernelRelease() {
   utsname names{};
@@ -40,13 +46,18 @@ std::string KernelRelease() {
   return names.release;
 }
 
+ScopeOptions ScopeOf(const config::v1::AgentConfig& config) {
+  const config::v1::Scope& scope = config.scope();
+  return {
+      .host = scope.host(),
+      .network_namespaces = {scope.network_namespaces().begin(), scope.network_namespaces().end()},
+      .cgroups = {scope.cgroups().begin(), scope.cgroups().end()},
+      .pids = {scope.pids().begin(), scope.pids().end()}};
+}
+
 KernelSourceOptions KernelOptionsOf(const config::v1::AgentConfig& config) {
   KernelSourceOptions options;
-  options.scope.host = config.scope().host();
-  options.scope.network_namespaces = {config.scope().network_namespaces().begin(),
-                                      config.scope().network_namespaces().end()};
-  options.scope.cgroups = {config.scope().cgroups().begin(), config.scope().cgroups().end()};
-  options.scope.pids = {config.scope().pids().begin(), config.scope().pids().end()};
+  options.scope = ScopeOf(config);
   options.hook = config.capture().hook();
   options.disable = {config.capture().disable().begin(), config.capture().disable().end()};
   options.data_ring_bytes = config.capture().data_ring_bytes();
@@ -177,6 +188,13 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
     sink = recording.get();
   }
 
+  RunningKernel kernel;
+  HostNetwork network({.find = [scope = ScopeOf(config)] { return FindNamespaces(scope, "/proc"); },
+                       .enter = EnterNamespace,
+                       .kernel = kernel});
+  NetworkSampler network_sampler([&network] { return network.Read(); });
+  network_sampler.Request();
+
   pipeline.OnTick(start_boot_ns, start_wall_ns);
   RETURN_IF_ERROR(source->Start(*sink));
   for (const MissingHook& hook : source->missing()) {
@@ -191,6 +209,7 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
                                            .cluster = config.cluster()},
                                           TaskKindsOf(config, {requests, pipeline, *source})));
   attendance->Start();
+  network_sampler.Deliver(*sink, kNetworkPatience);  // what there was before
   std::fprintf(stderr, "ready: capturing (%s), scope: %s\n", identity.capture_hook.c_str(),
                identity.scope.c_str());
 
@@ -205,7 +224,11 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
       next = now;  // a late cycle is not made up for
     absl::SleepFor(next - absl::Now());
     source->Drain(*sink);
-    if (samples.IsDue(clock.WallNs())) source->SampleTcp(*sink);
+    network_sampler.Deliver(*sink, absl::ZeroDuration());
+    if (samples.IsDue(clock.WallNs())) {
+      network_sampler.Request();
+      source->SampleTcp(*sink);
+    }
     requests.Serve();
     gauges.connections = pipeline.connections();
     gauges.events = pipeline.events();
@@ -222,7 +245,9 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
   }
   requests.Close();
   attendance.reset();
+  network_sampler.Request();
   source->Finish(*sink);
+  network_sampler.Deliver(*sink, kNetworkPatience);
   source.reset();  // nothing is captured while the rest is handed over
   aggregator.Flush();
   absl::Status recorded;

@@ -22,6 +22,7 @@ _LIBRARIES = {
     "gtest_main": ["gtest_main"],
     "jemalloc": ["jemalloc"],
     "libbpf": ["libbpf"],
+    "libmnl": ["libmnl"],
     "protobuf": ["protobuf"],
     "re2": ["re2"],
     "rocksdb": ["rocksdb"],

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/host_metrics.h"
 #include "model/protocol.h"
 
 // Everything the agent learns from outside, in the form that the pipeline consumes, a recording
@@ -196,6 +197,24 @@ struct KernelLoss {
   bool operator==(const KernelLoss&) const = default;
 };
 
+// One figure of a host's network, as the kernel has it now: of counters their value, which only
+// grows.
+struct NetworkFigure {
+  model::host::Metric metric = model::host::Metric::kUnread;
+  std::string device;  // empty: of none
+  std::string detail;  // what the metric's detail label says
+  double value = 0;
+  bool operator==(const NetworkFigure&) const = default;
+};
+
+// What was read of one network namespace at a time.
+struct NetworkReading {
+  uint32_t netns = 0;      // inode number; 0: of the host, whatever the namespace
+  std::string name_space;  // its name, or its inode number as text
+  std::vector<NetworkFigure> figures;
+  bool operator==(const NetworkReading&) const = default;
+};
+
 // Receives events in order: for one connection ConnOpen, then its data by time, then ConnCounters
 // with closed set. Threads: all calls come from one thread.
 class EventSink {
@@ -211,6 +230,7 @@ class EventSink {
   virtual void OnListen(const ListenEvent& event) = 0;
   virtual void OnTask(const TaskEvent& event) = 0;
   virtual void OnKernelLoss(const KernelLoss& loss) = 0;
+  virtual void OnNetwork(const NetworkReading& reading) = 0;
   // The only clock of the pipeline. Everything that happened before `boot_ns` and is not lost was
   // given before this call. `wall_ns` is the wall clock at the same instant.
   virtual void OnTick(int64_t boot_ns, int64_t wall_ns) = 0;

@@ -63,6 +63,12 @@ std::vector<uint32_t> ProcessTree(const std::vector<uint32_t>& roots, std::strin
   return {tree.begin(), tree.end()};
 }
 
+std::string CgroupDirectory(const std::string& cgroup) {
+  const std::string mount = CgroupMount();
+  if (mount.empty() || cgroup.starts_with(mount)) return mount.empty() ? "" : cgroup;
+  return mount + (cgroup.starts_with('/') ? "" : "/") + cgroup;
+}
+
 absl::StatusOr<ResolvedScope> ResolveScope(const ScopeOptions& options,
                                            std::string_view proc_root) {
   if (options.empty()) {
@@ -85,12 +91,11 @@ absl::StatusOr<ResolvedScope> ResolveScope(const ScopeOptions& options,
     scope.netns_inodes.push_back(static_cast<uint32_t>(info.st_ino));
     scope.netns_fds.push_back(*std::move(fd));
   }
-  for (std::string path : options.cgroups) {
-    const std::string mount = CgroupMount();
-    if (mount.empty()) {
+  for (const std::string& cgroup : options.cgroups) {
+    const std::string path = CgroupDirectory(cgroup);
+    if (path.empty()) {
       return absl::FailedPreconditionError("scope: cgroups need a version 2 cgroup mount");
     }
-    if (!path.starts_with(mount)) path = mount + (path.starts_with('/') ? "" : "/") + path;
     auto fd = OpenPath(path, "cgroup", O_RDONLY | O_DIRECTORY);
     if (!fd.ok()) return fd.status();
     scope.cgroup_fds.push_back(*std::move(fd));

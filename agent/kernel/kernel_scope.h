@@ -35,6 +35,9 @@ struct ResolvedScope {
 // Failure: one line naming the entry that cannot be used and why.
 absl::StatusOr<ResolvedScope> ResolveScope(const ScopeOptions& options, std::string_view proc_root);
 
+// Where a cgroup of a scope is mounted; "" without a version 2 mount.
+std::string CgroupDirectory(const std::string& cgroup);
+
 // `roots` and every process that descends from them now.
 std::vector<uint32_t> ProcessTree(const std::vector<uint32_t>& roots, std::string_view proc_root);
 

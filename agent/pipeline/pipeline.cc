@@ -72,11 +72,16 @@ Pipeline::Pipeline(const Options& options, ProcessReader& reader, Aggregator& ag
       processes_(options.processes, reader, options.own_cgroup),
       dns_names_(options.dns_names),
       tcp_(options.tcp),
+      host_stats_({.host = options.host}),
       conns_(options.conns, *this, std::move(set_payload)) {
   aggregator_.AddWindowSource(&tcp_);
+  aggregator_.AddWindowSource(&host_stats_);
 }
 
-Pipeline::~Pipeline() { aggregator_.RemoveWindowSource(&tcp_); }
+Pipeline::~Pipeline() {
+  aggregator_.RemoveWindowSource(&host_stats_);
+  aggregator_.RemoveWindowSource(&tcp_);
+}
 
 void Pipeline::OnConnOpen(const ConnOpen& event) {
   ++events_;
@@ -209,6 +214,8 @@ void Pipeline::OnKernelLoss(const KernelLoss& loss) {
   if (map_full > 0) aggregator_.OnLoss(LossOf(model::LossStage::kKernelMap, map_full, 0));
   kernel_loss_ = loss;
 }
+
+void Pipeline::OnNetwork(const NetworkReading& reading) { host_stats_.OnReading(reading); }
 
 void Pipeline::ReportTableLosses() {
   const ConnTable::Stats& now = conns_.stats();

@@ -12,6 +12,7 @@
 #include "agent/connections/open_connection.h"
 #include "agent/identity/dns_names.h"
 #include "agent/identity/process_table.h"
+#include "agent/network/host_stats.h"
 #include "agent/network/tcp_stats.h"
 #include "agent/pipeline/socket_index.h"
 
@@ -47,6 +48,7 @@ class Pipeline final : public EventSink, private ConversationSink {
   void OnListen(const ListenEvent& event) override;
   void OnTask(const TaskEvent& event) override;
   void OnKernelLoss(const KernelLoss& loss) override;
+  void OnNetwork(const NetworkReading& reading) override;
   void OnTick(int64_t boot_ns, int64_t wall_ns) override;
 
   size_t connections() const { return conns_.size(); }
@@ -90,6 +92,7 @@ class Pipeline final : public EventSink, private ConversationSink {
   SocketIndex sockets_;
   DnsNames dns_names_;
   TcpStats tcp_;
+  HostStats host_stats_;
   KernelLoss kernel_loss_;        // as last reported
   ConnTable::Stats table_stats_;  // as last reported
   int64_t wall_ns_ = 0;

@@ -1,9 +1,11 @@
 #include "agent/recording/frames.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "base/byte_reader.h"
+#include "model/host_metrics.h"
 
 namespace kindling::agent {
 namespace {
@@ -304,6 +306,37 @@ bool Decode(const recorded::KernelLoss& in, KernelLoss* out) {
           .data_ring_bytes = in.data_ring_bytes(),
           .map_full = in.map_full(),
           .unread_payload = in.unread_payload()};
+  return true;
+}
+
+void Encode(const NetworkReading& reading, recorded::NetworkReading* out) {
+  out->set_netns(reading.netns);
+  out->set_name_space(reading.name_space);
+  for (const NetworkFigure& figure : reading.figures) {
+    recorded::NetworkFigure* to = out->add_figures();
+    to->set_metric(model::host::InfoOf(figure.metric).name);
+    to->set_device(figure.device);
+    to->set_detail(figure.detail);
+    to->set_value(figure.value);
+  }
+}
+
+bool Decode(const recorded::NetworkReading& in, NetworkReading* out) {
+  constexpr size_t kMaxLabelBytes = 256;
+  out->netns = in.netns();
+  out->name_space = in.name_space();
+  if (out->name_space.size() > kMaxLabelBytes) return false;
+  for (const recorded::NetworkFigure& figure : in.figures()) {
+    const size_t index = model::host::IndexOf(figure.metric());
+    if (index == model::host::kMetrics || figure.device().size() > kMaxLabelBytes ||
+        figure.detail().size() > kMaxLabelBytes || !std::isfinite(figure.value())) {
+      return false;
+    }
+    out->figures.push_back({.metric = static_cast<model::host::Metric>(index),
+                            .device = figure.device(),
+                            .detail = figure.detail(),
+                            .value = figure.value()});
+  }
   return true;
 }
 

@@ -19,6 +19,7 @@ void Encode(const DataEvent& event, recorded::Data* out);
 void Encode(const ListenEvent& event, recorded::Listen* out);
 void Encode(const TaskEvent& event, recorded::Task* out);
 void Encode(const KernelLoss& loss, recorded::KernelLoss* out);
+void Encode(const NetworkReading& reading, recorded::NetworkReading* out);
 void Encode(uint32_t tgid, const ProcessFacts& facts, recorded::ProcessFacts* out);
 
 bool Decode(const recorded::ConnOpen& in, ConnOpen* out);
@@ -31,6 +32,7 @@ bool Decode(const recorded::Data& in, DataEvent* out);
 bool Decode(const recorded::Listen& in, ListenEvent* out);
 bool Decode(const recorded::Task& in, TaskEvent* out);
 bool Decode(const recorded::KernelLoss& in, KernelLoss* out);
+bool Decode(const recorded::NetworkReading& in, NetworkReading* out);
 bool Decode(const recorded::ProcessFacts& in, ProcessFacts* out);
 
 }  // namespace kindling::agent

@@ -161,6 +161,12 @@ absl::StatusOr<bool> RecordingReader::PlayNext(EventSink& sink) {
       sink.OnKernelLoss(*loss);
       return true;
     }
+    case Frame::kNetworkReading: {
+      auto reading = DecodeFrame<NetworkReading>(frame.network_reading(), number);
+      if (!reading.ok()) return reading.status();
+      sink.OnNetwork(*reading);
+      return true;
+    }
     case Frame::kTick:
       sink.OnTick(frame.tick().boot_ns(), frame.tick().wall_ns() + wall_shift_ns_);
       return true;

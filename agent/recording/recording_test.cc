@@ -38,6 +38,7 @@ class Transcript final : public EventSink {
   void OnKernelLoss(const KernelLoss& l) override {
     Add(absl::StrFormat("loss %d", l.data_ring_events));
   }
+  void OnNetwork(const NetworkReading& r) override { readings.push_back(r); }
   void OnTick(int64_t boot_ns, int64_t wall_ns) override {
     Add(absl::StrFormat("tick %d %d", boot_ns, wall_ns));
   }
@@ -47,6 +48,7 @@ class Transcript final : public EventSink {
   std::vector<std::string> lines;
   std::vector<TcpSample> tcp;
   std::vector<ListenerSample> listeners;
+  std::vector<NetworkReading> readings;
 };
 
 // Another number in every field.
@@ -93,6 +95,15 @@ ListenerSample AListenerSample() {
           .ended = true};
 }
 
+NetworkReading AReading() {
+  return {.netns = 1,
+          .name_space = "shop",
+          .figures = {{.metric = model::host::Metric::kQdiscDrops,
+                       .device = "eth0",
+                       .detail = "tbf 8001: root",
+                       .value = 2.5}}};
+}
+
 class CountingReader final : public ProcessReader {
  public:
   ProcessFacts Read(uint32_t tgid) override {
@@ -118,6 +129,7 @@ void PlayEvents(EventSink& sink) {
   sink.OnListener(AListenerSample());
   sink.OnConnCounters({.id = 1, .sent_bytes = 14, .closed = true});
   sink.OnKernelLoss({.data_ring_events = 3});
+  sink.OnNetwork(AReading());
   sink.OnTick(100, 2000);
 }
 
@@ -161,7 +173,7 @@ TEST_F(RecordingTest, ReplayGivesTheSameEventsAndAnswers) {
   EXPECT_EQ(Replay(50).back(), "tick 100 2050");
 }
 
-TEST_F(RecordingTest, ReplayGivesTcpSamplesWhole) {
+TEST_F(RecordingTest, ReplayGivesSamplesWhole) {
   Record(nullptr);
   Transcript transcript;
   auto reader = RecordingReader::Open(path);
@@ -174,6 +186,7 @@ TEST_F(RecordingTest, ReplayGivesTcpSamplesWhole) {
   }
   EXPECT_EQ(transcript.tcp, std::vector<TcpSample>{ATcpSample()});
   EXPECT_EQ(transcript.listeners, std::vector<ListenerSample>{AListenerSample()});
+  EXPECT_EQ(transcript.readings, std::vector<NetworkReading>{AReading()});
 }
 
 TEST_F(RecordingTest, MaskChangesTheFileNotThePipeline) {

@@ -174,6 +174,14 @@ void RecordingWriter::OnKernelLoss(const KernelLoss& loss) {
   Write();
 }
 
+void RecordingWriter::OnNetwork(const NetworkReading& reading) {
+  next_.OnNetwork(reading);
+  if (output_ == nullptr) return;
+  output_->frame.Clear();
+  Encode(reading, output_->frame.mutable_network_reading());
+  Write();
+}
+
 void RecordingWriter::OnTick(int64_t boot_ns, int64_t wall_ns) {
   next_.OnTick(boot_ns, wall_ns);
   if (output_ == nullptr) return;

@@ -35,6 +35,7 @@ class Recorder final : public EventSink {
   void OnListen(const ListenEvent& event) override { listens.push_back(event); }
   void OnTask(const TaskEvent& event) override { tasks.push_back(event); }
   void OnKernelLoss(const KernelLoss& event) override { loss = event; }
+  void OnNetwork(const NetworkReading&) override {}
   void OnTick(int64_t boot_ns, int64_t) override {
     tick_boot_ns = boot_ns;
     ++ticks;

@@ -1,0 +1,80 @@
+#include "agent/network/host/network_sampler.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "absl/synchronization/notification.h"
+
+namespace kindling::agent {
+namespace {
+
+class Readings final : public EventSink {
+ public:
+  void OnConnOpen(const ConnOpen&) override {}
+  void OnConnectFailure(const ConnectFailure&) override {}
+  void OnConnCounters(const ConnCounters&) override {}
+  void OnTcp(const TcpSample&) override {}
+  void OnListener(const ListenerSample&) override {}
+  void OnData(const DataEvent&) override {}
+  void OnListen(const ListenEvent&) override {}
+  void OnTask(const TaskEvent&) override {}
+  void OnKernelLoss(const KernelLoss&) override {}
+  void OnNetwork(const NetworkReading& reading) override { netns.push_back(reading.netns); }
+  void OnTick(int64_t, int64_t) override {}
+
+  std::vector<uint32_t> netns;
+};
+
+constexpr absl::Duration kLong = absl::Seconds(30);
+
+TEST(NetworkSamplerTest, GivesWhatWasReadOnce) {
+  std::atomic<uint32_t> reads = 0;
+  NetworkSampler sampler([&] { return std::vector<NetworkReading>{{.netns = ++reads}}; });
+  Readings seen;
+  sampler.Deliver(seen, kLong);  // nobody asked
+  EXPECT_TRUE(seen.netns.empty());
+  sampler.Request();
+  sampler.Deliver(seen, kLong);
+  sampler.Deliver(seen, kLong);
+  EXPECT_EQ(seen.netns, std::vector<uint32_t>{1});
+}
+
+TEST(NetworkSamplerTest, ARequestIsAnsweredByAReadingThatBeganAfterIt) {
+  std::atomic<uint32_t> reads = 0;
+  absl::Notification has_begun;
+  absl::Notification may_end;
+  NetworkSampler sampler([&] {
+    const uint32_t number = ++reads;
+    if (number == 1) {
+      has_begun.Notify();
+      may_end.WaitForNotification();
+    }
+    return std::vector<NetworkReading>{{.netns = number}};
+  });
+  sampler.Request();
+  has_begun.WaitForNotification();
+  sampler.Request();
+  Readings seen;
+  sampler.Deliver(seen, absl::ZeroDuration());  // does not wait for one that takes long
+  EXPECT_TRUE(seen.netns.empty());
+  may_end.Notify();
+  sampler.Deliver(seen, kLong);
+  EXPECT_EQ(seen.netns.back(), 2u);
+}
+
+TEST(NetworkSamplerTest, WaitsNoLongerThanItIsToldTo) {
+  absl::Notification may_end;
+  NetworkSampler sampler([&] {
+    may_end.WaitForNotification();
+    return std::vector<NetworkReading>{{.netns = 1}};
+  });
+  sampler.Request();
+  Readings seen;
+  sampler.Deliver(seen, absl::Milliseconds(1));
+  EXPECT_TRUE(seen.netns.empty());
+  may_end.Notify();
+}
+
+}  // namespace
+}  // namespace kindling::agent
