@@ -118,7 +118,7 @@ constexpr size_t IndexOf(std::string_view name) {
 
 // Labels beside that of the kind.
 inline constexpr char kHost[] = "host";
-inline constexpr char kNamespace[] = "namespace";
+inline constexpr char kNetns[] = "netns";  // by name, or its inode number; none: of the host
 inline constexpr char kDevice[] = "device";
 
 // How the qdisc label of a device's own discipline ends, "tbf 8001: root".

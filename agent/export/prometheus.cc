@@ -5,6 +5,7 @@
 
 #include "agent/export/prometheus_labels.h"
 #include "model/edge_labels.h"
+#include "model/host_metrics.h"
 #include "model/latency_histogram.h"
 #include "model/tcp_metrics.h"
 
@@ -61,12 +62,14 @@ void PrometheusSeries::Add(const model::Batch& batch, int64_t now_ns) {
   Expire(client_latency_, now_ns);
   Expire(connects_, now_ns);
   Expire(tcp_, now_ns);
+  Expire(network_, now_ns);
   for (const model::EdgeStats& row : batch.edges) {
     AddRow(row, now_ns);
     if (row.lost > 0) losses_[model::LossStage::kUnset].requests += row.lost;
   }
   for (const model::MetricPoint& point : batch.points) {
     AddTcp(batch.series[point.series], point, now_ns);
+    AddNetwork(batch.series[point.series], point, now_ns);
   }
   for (const model::Loss& loss : batch.losses) {
     Losses& sum = losses_[loss.stage];
@@ -136,6 +139,33 @@ void PrometheusSeries::AddTcp(const model::MetricSeries& series, const model::Me
   }
 }
 
+void PrometheusSeries::AddNetwork(const model::MetricSeries& series,
+                                  const model::MetricPoint& point, int64_t now_ns) {
+  const size_t metric = model::host::IndexOf(series.name);
+  if (metric == model::host::kMetrics) return;
+  // The metric first: those of one follow each other.
+  std::string key(1, static_cast<char>(metric));
+  Network& values =
+      Find(network_, std::move(key) + base::RenderLabels(NetworkLabels(series.labels)), now_ns);
+  const bool is_gauge = series.kind == model::MetricKind::kGauge;
+  values.value = is_gauge ? point.value : values.value + point.value;
+}
+
+void PrometheusSeries::WriteNetwork(const Family<Network>& family, base::MetricsText& text) {
+  // What is beyond the cap is of several metrics and has no sum.
+  char metric = -1;
+  for (const auto& [key, values] : family.entries) {
+    if (key[0] != metric) {
+      metric = key[0];
+      const model::host::MetricInfo& info = model::host::kInfo[static_cast<size_t>(metric)];
+      const bool is_gauge = info.kind == model::MetricKind::kGauge;
+      text.Family(std::string("kindling_") + info.name + (is_gauge ? "" : "_total"),
+                  is_gauge ? MetricType::kGauge : MetricType::kCounter, info.help);
+    }
+    text.Sample(std::string_view(key).substr(1), values.value);
+  }
+}
+
 void PrometheusSeries::WriteTo(base::MetricsText& text) const {
   const model::EdgeStats none;
   absl::MutexLock lock(&mu_);
@@ -145,6 +175,7 @@ void PrometheusSeries::WriteTo(base::MetricsText& text) const {
                 text);
   WriteConnects(connects_, text);
   WriteTcp(tcp_, text);
+  WriteNetwork(network_, text);
   WriteLatency(server_latency_, "server", OverflowLabels(ServerLabels(none)), text);
   WriteLatency(client_latency_, "client", OverflowLabels(ClientLabels(none)), text);
   WriteLosses(losses_, text);

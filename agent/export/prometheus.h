@@ -24,7 +24,8 @@ struct PrometheusOptions {
 //
 // Of Kindling's labels those that a plain host does not have (namespace, pod, ...) are empty.
 // `entity` series come from rows that the server's side observed, `topology` and connection series
-// from the client's. TCP's others come from both: what an end sent goes from it to the other.
+// from the client's. TCP's others come from both: what an end sent goes from it to the other. Those
+// of the host's network have the names that the store has, after "kindling_".
 //
 // Threads:  safe from any.
 // Limits:   max_series lines of text: what is new beyond them is summed in one overflow series per
@@ -79,6 +80,11 @@ class PrometheusSeries {
     double resets_received = 0;
     double listen_drops = 0;
   };
+  // One series of the host's network.
+  struct Network {
+    int64_t changed_ns = 0;
+    double value = 0;
+  };
   // By rendered labels.
   template <typename Values>
   struct Family {
@@ -95,6 +101,8 @@ class PrometheusSeries {
   void AddRow(const model::EdgeStats& row, int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddTcp(const model::MetricSeries& series, const model::MetricPoint& point, int64_t now_ns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddNetwork(const model::MetricSeries& series, const model::MetricPoint& point,
+                  int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WriteRequests(const Family<Requests>& family, std::string_view prefix,
                      std::string_view overflow_labels, bool entity, base::MetricsText& text) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -103,6 +111,7 @@ class PrometheusSeries {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void WriteConnects(const Family<Connects>& family, base::MetricsText& text);
   static void WriteTcp(const Family<Tcp>& family, base::MetricsText& text);
+  static void WriteNetwork(const Family<Network>& family, base::MetricsText& text);
   static void WriteLosses(const std::map<model::LossStage, Losses>& by_stage,
                           base::MetricsText& text);
 
@@ -114,6 +123,7 @@ class PrometheusSeries {
   Family<Latency> client_latency_ ABSL_GUARDED_BY(mu_){.lines_per_entry = kBounds + 3};
   Family<Connects> connects_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 2};
   Family<Tcp> tcp_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 6};
+  Family<Network> network_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
   std::map<model::LossStage, Losses> losses_ ABSL_GUARDED_BY(mu_);
   size_t lines_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t overflowed_rows_ ABSL_GUARDED_BY(mu_) = 0;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "absl/strings/numbers.h"
+#include "model/host_metrics.h"
 
 namespace kindling::agent {
 namespace {
@@ -76,6 +77,14 @@ base::MetricLabels TcpLabels(const model::EdgeEnds& ends) {
   AddEnd("dst_", to, labels);
   labels.emplace_back("dst_port", PortOf(to));
   return labels;
+}
+
+base::MetricLabels NetworkLabels(const model::Labels& labels) {
+  base::MetricLabels renamed;
+  for (const auto& [name, value] : labels) {
+    renamed.emplace_back(name == model::host::kHost ? "node" : name, value);
+  }
+  return renamed;
 }
 
 base::MetricLabels ServerLabels(const model::EdgeStats& row) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/edge_labels.h"
+#include "model/host_metrics.h"
 #include "model/tcp_metrics.h"
 
 namespace kindling::agent {
@@ -204,6 +205,36 @@ TEST(PrometheusSeriesTest, LossesByStage) {
   HasLine(series, "kindling_agent_lost_requests_total{stage=\"edge\"} 4");
   HasLine(series, "kindling_agent_lost_events_total{stage=\"kernel_ring\"} 2");
   HasLine(series, "kindling_agent_lost_bytes_total{stage=\"kernel_ring\"} 3");
+}
+
+TEST(PrometheusSeriesTest, TheHostsNetworkHasTheStoresNames) {
+  PrometheusSeries series({.max_series = 3});
+  const auto add = [&](model::host::Metric metric, double value, std::string device) {
+    const model::host::MetricInfo& info = model::host::InfoOf(metric);
+    model::Batch batch;
+    batch.series = {{.name = info.name,
+                     .kind = info.kind,
+                     .labels = {{"device", std::move(device)}, {"host", "n1"}, {"netns", "shop"}}}};
+    batch.points = {{.value = value}};
+    series.Add(batch, kSecond);
+  };
+  add(model::host::Metric::kSendDrops, 2, "eth0");
+  add(model::host::Metric::kLinkUp, 1, "eth0");
+  add(model::host::Metric::kSendDrops, 3, "eth0");
+  add(model::host::Metric::kLinkUp, 0, "eth0");
+  add(model::host::Metric::kSendDrops, 7, "eth1");
+  add(model::host::Metric::kSendDrops, 9, "eth2");  // beyond the cap
+  const std::string labels = "{device=\"eth0\",node=\"n1\",netns=\"shop\"} ";
+  HasLine(series, "kindling_net_send_drops_total" + labels + "5");
+  HasLine(series, "kindling_net_link_up" + labels + "0");
+  HasLine(series, "kindling_net_send_drops_total{device=\"eth1\",node=\"n1\",netns=\"shop\"} 7");
+  const std::string text = Text(series);
+  EXPECT_EQ(text.find("eth2"), std::string::npos);
+  EXPECT_EQ(series.overflowed_rows(), 1u);
+  // A family is written once.
+  const std::string family = "# TYPE kindling_net_send_drops_total counter\n";
+  EXPECT_EQ(text.find(family), text.rfind(family));
+  EXPECT_NE(text.find(family), std::string::npos);
 }
 
 TEST(PrometheusSeriesTest, TcpGoesFromWhoSends) {

@@ -19,6 +19,7 @@
 #include "base/testing/fake_clock.h"
 #include "base/testing/status_matchers.h"
 #include "base/testing/temp_dir.h"
+#include "model/host_metrics.h"
 #include "model/tcp_metrics.h"
 
 namespace kindling::agent {
@@ -88,6 +89,12 @@ TEST(PromtoolTest, FindsNothingButTheUnitsOfKindlingsNames) {
   of_tcp.points = {{.series = 0}, {.series = 1, .value = 2}};
   of_tcp.points[0].histogram.Record(kSecond);
   series.Add(of_tcp, clock.BootNs());
+  model::Batch of_network;
+  for (const model::host::MetricInfo& info : model::host::kInfo) {
+    of_network.points.push_back({.series = static_cast<uint32_t>(of_network.series.size())});
+    of_network.series.push_back({.name = info.name, .kind = info.kind, .labels = {}});
+  }
+  series.Add(of_network, clock.BootNs());
   Aggregator aggregator({.host = "host-a"}, &exporter);
   aggregator.OnTick(clock.BootNs(), clock.WallNs());
   for (const model::Side side : {model::Side::kClient, model::Side::kServer}) {
@@ -129,6 +136,7 @@ TEST(PromtoolTest, FindsNothingButTheUnitsOfKindlingsNames) {
         "kindling_tcp_srtt_microseconds{", "kindling_tcp_retransmit_total{",
         "kindling_tcp_packet_loss_total{", "kindling_tcp_reset_sent_total{",
         "kindling_tcp_reset_received_total{", "kindling_tcp_listen_drop_total{",
+        "kindling_net_link_up", "kindling_net_qdisc_drops_total",
         "kindling_server_request_duration_seconds_bucket{", "kindling_agent_requests_total 80\n",
         "kindling_agent_spool_bytes ",
         "kindling_agent_lost_events_total{stage=\"kernel_ring\"} 1\n", "(other)"}) {

@@ -49,7 +49,7 @@ void HostStats::Emit(const Key& key, const Figure& figure, int64_t start_ns,
     if (!value.empty()) model::AddLabel(name, value, series.labels);
   };
   label(model::host::kHost, options_.host);
-  label(model::host::kNamespace, figure.name_space);
+  label(model::host::kNetns, figure.name_space);
   label(model::host::kDevice, device);
   if (info.detail[0] != '\0') label(info.detail, detail);
   batch.points.push_back({.series = static_cast<uint32_t>(batch.series.size() - 1),

@@ -49,17 +49,17 @@ TEST_F(HostStatsTest, CountersAreGrowthFromTheFirstReadingOn) {
   EXPECT_THAT(Emit(), IsEmpty());
   Read(Metric::kSentBytes, 1100);
   Read(Metric::kSentBytes, 1150);
-  EXPECT_THAT(Emit(), ElementsAre("net_sent_bytes{device=eth0 host=node-1 namespace=shop } 150"));
+  EXPECT_THAT(Emit(), ElementsAre("net_sent_bytes{device=eth0 host=node-1 netns=shop } 150"));
   Read(Metric::kSentBytes, 1150);
   EXPECT_THAT(Emit(), IsEmpty());
   Read(Metric::kSentBytes, 30);  // began anew
-  EXPECT_THAT(Emit(), ElementsAre("net_sent_bytes{device=eth0 host=node-1 namespace=shop } 30"));
+  EXPECT_THAT(Emit(), ElementsAre("net_sent_bytes{device=eth0 host=node-1 netns=shop } 30"));
 }
 
 TEST_F(HostStatsTest, GaugesAreAsLastRead) {
   Read(Metric::kQdiscBacklogBytes, 5, "eth0", "tbf 8001: root");
   Read(Metric::kQdiscBacklogBytes, 0, "eth0", "tbf 8001: root");
-  EXPECT_THAT(Emit(), ElementsAre("net_qdisc_backlog_bytes{device=eth0 host=node-1 namespace=shop "
+  EXPECT_THAT(Emit(), ElementsAre("net_qdisc_backlog_bytes{device=eth0 host=node-1 netns=shop "
                                   "qdisc=tbf 8001: root } 0"));
   EXPECT_THAT(Emit(), IsEmpty());  // nothing was read
 }
