@@ -13,21 +13,22 @@ constexpr uint8_t kEdges = static_cast<uint8_t>(RecordKind::kEdge);
 constexpr uint8_t kProcesses = static_cast<uint8_t>(RecordKind::kProcess);
 constexpr uint8_t kTcp = static_cast<uint8_t>(RecordKind::kTcp);
 constexpr uint8_t kEnds = static_cast<uint8_t>(RecordKind::kEnds) | kTcp;
+constexpr uint8_t kInterfaces = static_cast<uint8_t>(RecordKind::kInterface);
 constexpr uint8_t kRequests = kSpans | kEdges;
 constexpr uint8_t kEverything = kRequests | kProcesses;
 
 constexpr std::string_view kAttributePrefix = "attr.";
 
 // Indexed by FilterField.
-constexpr std::array<FilterFieldInfo, 23> kFields = {{
+constexpr std::array<FilterFieldInfo, 25> kFields = {{
     {FilterField::kService, "service", "", FieldKind::kText, kEverything | kEnds,
      "the workload at either end; of a process its own"},
     {FilterField::kClient, "client", "", FieldKind::kText, kRequests | kEnds,
      "the calling workload"},
     {FilterField::kServer, "server", "", FieldKind::kText, kRequests | kEnds,
      "the called workload"},
-    {FilterField::kHost, "host", "node", FieldKind::kText, kEverything | kEnds,
-     "the node of either end"},
+    {FilterField::kHost, "host", "node", FieldKind::kText, kEverything | kEnds | kInterfaces,
+     "the node; of two ends either one"},
     {FilterField::kAddress, "address", "", FieldKind::kText, kRequests | kEnds,
      "the IP address or socket path of either end"},
     {FilterField::kProtocol, "protocol", "", FieldKind::kChoice, kRequests,
@@ -61,6 +62,10 @@ constexpr std::array<FilterFieldInfo, 23> kFields = {{
     {FilterField::kExecutable, "executable", "", FieldKind::kText, kProcesses,
      "the path of the executable"},
     {FilterField::kCommand, "command", "", FieldKind::kText, kProcesses, "the command line"},
+    {FilterField::kNetns, "netns", "", FieldKind::kText, kInterfaces,
+     "the network namespace, by name or inode number"},
+    {FilterField::kDevice, "device", "interface", FieldKind::kText, kInterfaces,
+     "the network device"},
     {FilterField::kAttribute, kAttributePrefix, "", FieldKind::kTextual, kSpans,
      "any attribute of the span, as attr.NAME"},
 }};
@@ -153,6 +158,8 @@ std::string_view PluralOf(RecordKind kind) {
       return "TCP edges";
     case RecordKind::kEnds:
       return "ends of edges";
+    case RecordKind::kInterface:
+      return "interfaces";
   }
   return "records";
 }

@@ -33,6 +33,8 @@ enum class FilterField : uint8_t {
   kEvent,
   kExecutable,
   kCommand,
+  kNetns,
+  kDevice,
   kAttribute,  // attr.NAME
 };
 
@@ -47,8 +49,15 @@ enum class FieldKind : uint8_t {
 };
 
 // The kinds of record a filter is asked of.
-// kEnds: what is told by the ends of an edge alone.
-enum class RecordKind : uint8_t { kSpan = 1, kEdge = 2, kProcess = 4, kTcp = 8, kEnds = 16 };
+// kEnds: what is told by the ends of an edge alone. kInterface: network devices, namespaces, hosts.
+enum class RecordKind : uint8_t {
+  kSpan = 1,
+  kEdge = 2,
+  kProcess = 4,
+  kTcp = 8,
+  kEnds = 16,
+  kInterface = 32
+};
 
 struct FilterFieldInfo {
   FilterField field;

@@ -121,6 +121,9 @@ inline constexpr char kHost[] = "host";
 inline constexpr char kNetns[] = "netns";  // by name, or its inode number; none: of the host
 inline constexpr char kDevice[] = "device";
 
+// A reason of kUnread that is no failure: namespaces go away.
+inline constexpr char kGone[] = "namespace_gone";
+
 // How the qdisc label of a device's own discipline ends, "tbf 8001: root".
 inline constexpr std::string_view kRootQdisc = " root";
 

@@ -154,4 +154,12 @@ std::optional<FieldRange> ProcessFields::Range(FilterField field) const {
   return std::nullopt;
 }
 
+void InterfaceFields::Texts(FilterField field, std::string_view, FieldTexts* out) const {
+  const std::string_view text = field == FilterField::kHost     ? host_
+                                : field == FilterField::kNetns  ? netns_
+                                : field == FilterField::kDevice ? device_
+                                                                : std::string_view();
+  if (!text.empty()) out->Add(text);
+}
+
 }  // namespace kindling::model

@@ -62,4 +62,19 @@ class ProcessFields final : public FieldSource {
   const std::string code_;
 };
 
+// A network device, namespace or host; of the last two what they are not of is empty.
+class InterfaceFields final : public FieldSource {
+ public:
+  InterfaceFields(std::string_view host, std::string_view netns, std::string_view device)
+      : host_(host), netns_(netns), device_(device) {}
+
+  void Texts(FilterField field, std::string_view attribute, FieldTexts* out) const override;
+  std::optional<FieldRange> Range(FilterField) const override { return std::nullopt; }
+
+ private:
+  const std::string_view host_;
+  const std::string_view netns_;
+  const std::string_view device_;
+};
+
 }  // namespace kindling::model

@@ -8,6 +8,7 @@
 #include "controller/query/edge_queries.h"
 #include "controller/query/endpoint_queries.h"
 #include "controller/query/host_queries.h"
+#include "controller/query/interface_queries.h"
 #include "controller/query/label_queries.h"
 #include "controller/query/metric_queries.h"
 #include "controller/query/span_queries.h"
@@ -33,12 +34,13 @@ enum class Rpc : uint8_t {
   kListSeries,
   kQueryRange,
   kListTcp,
+  kListInterfaces,
 };
 // In the order of Rpc.
 constexpr const char* kRpcNames[] = {
     "ListServices",  "ListEdges",     "ListSpans", "GetSpan",       "ListAgents",
     "ListProcesses", "GetServerInfo", "GetTrace",  "ListEndpoints", "ListLabelValues",
-    "ListSeries",    "QueryRange",    "ListTcp"};
+    "ListSeries",    "QueryRange",    "ListTcp",   "ListInterfaces"};
 
 // Whether a question is still wanted, looked up now and then: gRPC goes through the call's queue
 // each time, which takes longer than many a row.
@@ -158,6 +160,14 @@ class QueryService::Impl final : public v1::QueryService::Service {
                        v1::ListTcpResponse* response) override {
     return Answer(context, Rpc::kListTcp, [&](const QueryContext& query) {
       return controller::ListTcp(query, *request, response);
+    });
+  }
+
+  grpc::Status ListInterfaces(grpc::ServerContext* context,
+                              const v1::ListInterfacesRequest* request,
+                              v1::ListInterfacesResponse* response) override {
+    return Answer(context, Rpc::kListInterfaces, [&](const QueryContext& query) {
+      return controller::ListInterfaces(query, *request, response);
     });
   }
 

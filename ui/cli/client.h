@@ -29,6 +29,8 @@ class ListEdgesRequest;
 class ListEdgesResponse;
 class ListEndpointsRequest;
 class ListEndpointsResponse;
+class ListInterfacesRequest;
+class ListInterfacesResponse;
 class ListLabelValuesRequest;
 class ListLabelValuesResponse;
 class ListProcessesRequest;
@@ -84,6 +86,7 @@ class Client {
   absl::Status Call(const v1::ListTcpRequest& request, v1::ListTcpResponse* response);
   absl::Status Call(const v1::ListConnectionsRequest& request,
                     v1::ListConnectionsResponse* response);
+  absl::Status Call(const v1::ListInterfacesRequest& request, v1::ListInterfacesResponse* response);
   absl::Status Call(const v1::ListLabelValuesRequest& request,
                     v1::ListLabelValuesResponse* response);
   absl::Status Call(const v1::ListSeriesRequest& request, v1::ListSeriesResponse* response);

@@ -6,14 +6,14 @@ namespace kindling::ui {
 
 std::span<const Command> Commands() {
   static const auto& commands = *new std::vector<Command>{
-      MapCommand(),          TopCommand(),          GetServicesCommand(),
-      GetEdgesCommand(),     GetTcpCommand(),       GetConnectionsCommand(),
-      GetSpansCommand(),     DescribeSpanCommand(), GetTraceCommand(),
-      GetEndpointsCommand(), GetValuesCommand(),    GetLabelsCommand(),
-      GetSeriesCommand(),    GetMetricCommand(),    GetAgentsCommand(),
-      GetProcessesCommand(), StoreStatusCommand(),  StoreCompactCommand(),
-      StoreBackupCommand(),  StoreVerifyCommand(),  VersionCommand(),
-      CompletionCommand(),
+      MapCommand(),           TopCommand(),          GetServicesCommand(),
+      GetEdgesCommand(),      GetTcpCommand(),       GetConnectionsCommand(),
+      GetInterfacesCommand(), GetSpansCommand(),     DescribeSpanCommand(),
+      GetTraceCommand(),      GetEndpointsCommand(), GetValuesCommand(),
+      GetLabelsCommand(),     GetSeriesCommand(),    GetMetricCommand(),
+      GetAgentsCommand(),     GetProcessesCommand(), StoreStatusCommand(),
+      StoreCompactCommand(),  StoreBackupCommand(),  StoreVerifyCommand(),
+      VersionCommand(),       CompletionCommand(),
   };
   return commands;
 }

@@ -214,6 +214,73 @@ TEST_F(QueryCommandsTest, Tcp) {
   EXPECT_THAT(result.out, HasSubstr("no TCP connections"));
 }
 
+TEST_F(QueryCommandsTest, Interfaces) {
+  service_.interfaces = Parse<v1::ListInterfacesResponse>(R"pb(
+    interfaces {
+      host: "node-1"
+      netns: "shop"
+      device: "eth0"
+      up: true
+      seconds: 10
+      received_bytes: 20000
+      sent_bytes: 1000
+      receive_drops: 3
+      send_errors: 2
+      qdiscs {
+        name: "tbf 8001: root"
+        drops: 7
+        overlimits: 9
+        backlog_bytes: 2000
+        backlog_packets: 2
+      }
+      qdiscs { name: "fq_codel 0: parent 8001:1" drops: 6 }
+    }
+    interfaces { host: "node-1" netns: "shop" device: "eth1" }
+    namespaces {
+      host: "node-1"
+      netns: "shop"
+      conntrack_entries: 95
+      conntrack_max: 100
+      conntrack_drops { key: "drop" value: 4 }
+      protocol_drops { key: "Udp.RcvbufErrors" value: 5 }
+      protocol_drops { key: "Udp.NoPorts" value: 0 }
+      sockets { key: "tcp" value: 30 }
+      sockets { key: "tcp_time_wait" value: 99 }
+      local_ports: 28232
+      local_ports_used: 12
+      local_ports_address: "10.0.0.1"
+    }
+    hosts {
+      host: "node-1"
+      tcp_memory_bytes: 1000000
+      tcp_memory_max_bytes: 2000000
+      softirq_squeezes: 8
+      unread { key: "sockets" value: 1 }
+    }
+    completeness { fraction: 1 captured: 95 }
+  )pb");
+  Result result = Run({"get", "interfaces", "--since", "all", "-f", "host=node-1"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(service_.questions(),
+              ElementsAre("ListInterfacesRequest time { } filter: \"host=node-1\""));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex(
+                              "node-1 +shop +eth0 +up +2.0KB/s +100B/s +0/2 +3/0 +7 +2.0KB\n"));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("eth1 +down +- +- +- +- +- +-\n"));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("node-1 +\\(host\\) .* 1.0MB/2.0MB +8 +- +-\n"));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("node-1 +shop +95/100 +12/28232 +30 .* 5 "
+                                                   "Udp.RcvbufErrors,"));
+  result = Run({"get", "interfaces", "-o", "wide"});
+  EXPECT_THAT(result.out, HasSubstr("tbf 8001: root, 7 dropped, 9 overlimits; fq_codel 0: parent "
+                                    "8001:1, 6 dropped\n"));
+  EXPECT_THAT(result.out, HasSubstr("5 Udp.RcvbufErrors, 4 conntrack.drop "));
+  EXPECT_THAT(result.out, HasSubstr("1 sockets"));
+  EXPECT_THAT(result.out, HasSubstr("10.0.0.1"));
+  result = Run({"get", "interfaces", "-o", "json"});
+  EXPECT_THAT(result.out, HasSubstr("\"Udp.RcvbufErrors\": 5"));
+  service_.interfaces = Parse<v1::ListInterfacesResponse>("completeness { fraction: 1 }");
+  EXPECT_THAT(Run({"get", "interfaces"}).out, HasSubstr("no interfaces"));
+}
+
 TEST_F(QueryCommandsTest, ValuesOfFieldsAndLabels) {
   service_.values = Parse<v1::ListLabelValuesResponse>(R"pb(
     values { value: "200" count: 12 }

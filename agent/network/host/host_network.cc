@@ -46,7 +46,7 @@ std::vector<NetworkReading> HostNetwork::Read() {
 
 void HostNetwork::WriteFailures(NetworkReading& host) const {
   const std::pair<const char*, uint64_t> reasons[] = {
-      {"namespace_gone", gone_},
+      {model::host::kGone, gone_},
       {"too_many_namespaces", beyond_},
       {"too_late", late_},
       {"links", failures_.links},

@@ -97,6 +97,12 @@ grpc::Status FakeQueryService::ListEndpoints(grpc::ServerContext*,
   return Answer(request, endpoints, response);
 }
 
+grpc::Status FakeQueryService::ListInterfaces(grpc::ServerContext*,
+                                              const v1::ListInterfacesRequest* request,
+                                              v1::ListInterfacesResponse* response) {
+  return Answer(request, interfaces, response);
+}
+
 grpc::Status FakeQueryService::ListTcp(grpc::ServerContext*, const v1::ListTcpRequest* request,
                                        v1::ListTcpResponse* response) {
   return Answer(request, tcp, response);

@@ -36,6 +36,7 @@ class FakeQueryService final : public v1::QueryService::Service {
   v1::GetTraceResponse trace;
   v1::ListEndpointsResponse endpoints;
   v1::ListTcpResponse tcp;
+  v1::ListInterfacesResponse interfaces;
   v1::ListLabelValuesResponse values;
   v1::ListSeriesResponse series;
   std::vector<v1::QueryRangeResponse> range;
@@ -66,6 +67,8 @@ class FakeQueryService final : public v1::QueryService::Service {
                         v1::GetTraceResponse* response) override;
   grpc::Status ListEndpoints(grpc::ServerContext*, const v1::ListEndpointsRequest* request,
                              v1::ListEndpointsResponse* response) override;
+  grpc::Status ListInterfaces(grpc::ServerContext*, const v1::ListInterfacesRequest* request,
+                              v1::ListInterfacesResponse* response) override;
   grpc::Status ListTcp(grpc::ServerContext*, const v1::ListTcpRequest* request,
                        v1::ListTcpResponse* response) override;
   grpc::Status ListLabelValues(grpc::ServerContext*, const v1::ListLabelValuesRequest* request,
