@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <vector>
 
@@ -22,6 +23,9 @@ constexpr char kScopeHelp[] =
     "    scope: {cgroups: [/sys/fs/cgroup/system.slice/nginx.service]}\n"
     "    scope: {pids: [1234]}        # and their descendants\n"
     "    scope: {host: true}          # everything on this machine";
+
+constexpr const char* kTaskWords[] = {"connections", "packet_capture", "path_trace", "rule_trace",
+                                      "all"};
 
 std::string HostName() {
   char name[HOST_NAME_MAX + 1] = "";
@@ -101,9 +105,9 @@ void Check(const AgentConfig& config, bool needs_scope, base::ConfigFaults& faul
     faults.Add("spans.keep", "must be sampled or all");
   }
   for (const std::string& word : config.tasks().disable()) {
-    if (word != "all" && word != "connections" && word != "packet_capture" &&
-        word != "path_trace") {
-      faults.Add("tasks.disable", "must be connections, packet_capture, path_trace or all");
+    if (std::ranges::count(kTaskWords, word) == 0) {
+      faults.Add("tasks.disable",
+                 absl::StrFormat("must be one of %s", absl::StrJoin(kTaskWords, ", ")));
     }
   }
   for (const auto& [name, ms] : config.slow_ms()) {

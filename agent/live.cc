@@ -189,9 +189,8 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
   }
 
   RunningKernel kernel;
-  HostNetwork network({.find = [scope = ScopeOf(config)] { return FindNamespaces(scope, "/proc"); },
-                       .enter = EnterNamespace,
-                       .kernel = kernel});
+  const auto find_namespaces = [scope = ScopeOf(config)] { return FindNamespaces(scope, "/proc"); };
+  HostNetwork network({.find = find_namespaces, .enter = EnterNamespace, .kernel = kernel});
   NetworkSampler network_sampler([&network] { return network.Read(); });
   network_sampler.Request();
 
@@ -202,12 +201,13 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
                  hook.lost.c_str());
   }
   CaptureRequests requests;
-  ASSIGN_OR_RETURN(std::unique_ptr<TaskAttendance> attendance,
-                   TaskAttendance::Create({.controller = ControllerAddressOf(config),
-                                           .agent_id = config.agent_id(),
-                                           .host = config.host(),
-                                           .cluster = config.cluster()},
-                                          TaskKindsOf(config, {requests, pipeline, *source})));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<TaskAttendance> attendance,
+      TaskAttendance::Create({.controller = ControllerAddressOf(config),
+                              .agent_id = config.agent_id(),
+                              .host = config.host(),
+                              .cluster = config.cluster()},
+                             TaskKindsOf(config, {requests, pipeline, *source, find_namespaces})));
   attendance->Start();
   network_sampler.Deliver(*sink, kNetworkPatience);  // what there was before
   std::fprintf(stderr, "ready: capturing (%s), scope: %s\n", identity.capture_hook.c_str(),

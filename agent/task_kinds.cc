@@ -8,6 +8,7 @@
 #include "agent/capture/events.h"
 #include "agent/connections/capture_requests.h"
 #include "agent/connections/connections_task.h"
+#include "agent/firewall/rules_task.h"
 #include "agent/kernel/kernel_source.h"
 #include "agent/pipeline/pipeline.h"
 #include "base/status_macros.h"
@@ -54,7 +55,8 @@ absl::StatusOr<OpenConnections> ListOpen(const TaskSources& sources, size_t most
 
 std::vector<TaskKind> TaskKindsOf(const config::v1::AgentConfig& config, TaskSources sources) {
   std::vector<TaskKind> kinds = {
-      ConnectionsTaskKind([sources](size_t most) { return ListOpen(sources, most); })};
+      ConnectionsTaskKind([sources](size_t most) { return ListOpen(sources, most); }),
+      RulesTaskKind(sources.find_namespaces)};
   const auto& disabled = config.tasks().disable();
   std::erase_if(kinds, [&](const TaskKind& kind) {
     return std::ranges::any_of(

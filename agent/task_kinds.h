@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <vector>
 
+#include "agent/network/host/scope_namespaces.h"
 #include "agent/tasks/task.h"
 #include "kindling/config/v1/agent.pb.h"
 
@@ -17,6 +19,7 @@ struct TaskSources {
   CaptureRequests& requests;
   Pipeline& pipeline;
   KernelSource& source;
+  std::function<ScopeNamespaces()> find_namespaces;
 };
 
 // What this agent does for operators, as far as its configuration allows it.

@@ -23,6 +23,7 @@
 #include "controller/admin/store_service.h"
 #include "controller/connections/connection_service.h"
 #include "controller/controller_metrics.h"
+#include "controller/firewall/firewall_service.h"
 #include "controller/fleet/agent_registry.h"
 #include "controller/ingest/committer.h"
 #include "controller/ingest/ingest_service.h"
@@ -98,7 +99,8 @@ class Controller::Parts {
         query_({*store_, registry_, clock, flows_}, access_, metrics_),
         store_service_(store_->admin(), options.storage.backup_directory, access_, clock),
         task_service_(tasks_, access_),
-        connections_({*store_, registry_, clock, flows_}, tasks_, access_) {}
+        connections_({*store_, registry_, clock, flows_}, tasks_, access_),
+        firewall_(registry_, tasks_, access_) {}
 
   absl::Status Listen(const ControllerOptions& options);
   absl::Status ServeMetrics(const std::string& listen);
@@ -125,6 +127,7 @@ class Controller::Parts {
   TaskHub tasks_;
   TaskService task_service_;
   ConnectionService connections_;
+  FirewallService firewall_;
   std::unique_ptr<base::HttpServer> metrics_server_;
   std::unique_ptr<ServerPoller> poller_;
   std::unique_ptr<grpc::Server> server_;
@@ -148,6 +151,7 @@ absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
   builder.RegisterService(store_service_.service());
   builder.RegisterService(task_service_.service());
   builder.RegisterService(connections_.service());
+  builder.RegisterService(firewall_.service());
   builder.SetMaxReceiveMessageSize(IngestService::kMaxMessageBytes);
   grpc::ResourceQuota quota("kindling-controller");
   quota.SetMaxThreads(kMaxQueryThreads);

@@ -23,6 +23,7 @@ _LIBRARIES = {
     "jemalloc": ["jemalloc"],
     "libbpf": ["libbpf"],
     "libmnl": ["libmnl"],
+    "nftables": ["libnftables"],
     "protobuf": ["protobuf"],
     "re2": ["re2"],
     "rocksdb": ["rocksdb"],

@@ -14,6 +14,7 @@
 #include "base/version.h"
 #include "kindling/v1/admin.grpc.pb.h"
 #include "kindling/v1/connections.grpc.pb.h"
+#include "kindling/v1/firewall.grpc.pb.h"
 #include "kindling/v1/query.grpc.pb.h"
 #include "ui/cli/text.h"
 
@@ -85,6 +86,7 @@ struct Client::Rep {
   std::unique_ptr<v1::QueryService::Stub> query;
   std::unique_ptr<v1::StoreService::Stub> store;
   std::unique_ptr<v1::ConnectionService::Stub> connections;
+  std::unique_ptr<v1::FirewallService::Stub> firewall;
 
   // What went wrong, for a person.
   absl::Status Explain(const grpc::Status& status) const {
@@ -179,6 +181,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& opti
   rep->query = v1::QueryService::NewStub(channel);
   rep->store = v1::StoreService::NewStub(channel);
   rep->connections = v1::ConnectionService::NewStub(channel);
+  rep->firewall = v1::FirewallService::NewStub(channel);
   return std::unique_ptr<Client>(new Client(std::move(rep)));
 }
 
@@ -213,16 +216,44 @@ KD_CALL(store, VerifyStore)
 
 #undef KD_CALL
 
+namespace {
+
+// Gives each part of an answer to `visit`, whose first error ends the call.
+template <typename Response, typename Reader, typename Visit>
+absl::Status ReadAll(grpc::ClientContext& context, Reader& reader, const Visit& visit,
+                     grpc::Status* finished) {
+  absl::Status visited;
+  Response response;
+  while (visited.ok() && reader.Read(&response)) visited = visit(response);
+  if (!visited.ok()) context.TryCancel();
+  *finished = reader.Finish();
+  return visited;
+}
+
+// Of a trace without a limit of its own.
+constexpr absl::Duration kDefaultTrace = absl::Seconds(10);
+
+}  // namespace
+
 absl::Status Client::Call(const v1::QueryRangeRequest& request, const RangeVisitor& visit) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + rep_->timeout));
   const auto reader = rep_->query->QueryRange(&context, request);
-  absl::Status visited;
-  v1::QueryRangeResponse response;
-  while (visited.ok() && reader->Read(&response)) visited = visit(response);
-  if (!visited.ok()) context.TryCancel();
-  const grpc::Status finished = reader->Finish();
-  return visited.ok() ? rep_->Explain(finished) : visited;
+  grpc::Status finished;
+  RETURN_IF_ERROR(ReadAll<v1::QueryRangeResponse>(context, *reader, visit, &finished));
+  return rep_->Explain(finished);
+}
+
+absl::Status Client::Call(const v1::TraceRulesRequest& request, const RulesVisitor& visit) {
+  grpc::ClientContext context;
+  const absl::Duration limit = request.limit_ms() == 0
+                                   ? kDefaultTrace
+                                   : absl::Milliseconds(static_cast<int64_t>(request.limit_ms()));
+  context.set_deadline(absl::ToChronoTime(absl::Now() + limit + rep_->timeout));
+  const auto reader = rep_->firewall->TraceRules(&context, request);
+  grpc::Status finished;
+  RETURN_IF_ERROR(ReadAll<v1::TraceRulesResponse>(context, *reader, visit, &finished));
+  return rep_->Explain(finished);
 }
 
 }  // namespace kindling::ui

@@ -45,6 +45,8 @@ class ListTcpRequest;
 class ListTcpResponse;
 class QueryRangeRequest;
 class QueryRangeResponse;
+class TraceRulesRequest;
+class TraceRulesResponse;
 class VerifyStoreRequest;
 class VerifyStoreResponse;
 }  // namespace kindling::v1
@@ -93,6 +95,9 @@ class Client {
   // Calls `visit` with each part of the answer; the first error of its ends the call.
   using RangeVisitor = std::function<absl::Status(const v1::QueryRangeResponse&)>;
   absl::Status Call(const v1::QueryRangeRequest& request, const RangeVisitor& visit);
+  // The same; ends with the trace, which may take longer than the timeout of a question.
+  using RulesVisitor = std::function<absl::Status(const v1::TraceRulesResponse&)>;
+  absl::Status Call(const v1::TraceRulesRequest& request, const RulesVisitor& visit);
   absl::Status Call(const v1::GetStoreStatusRequest& request, v1::GetStoreStatusResponse* response);
   absl::Status Call(const v1::CompactStoreRequest& request, v1::CompactStoreResponse* response);
   absl::Status Call(const v1::BackupStoreRequest& request, v1::BackupStoreResponse* response);

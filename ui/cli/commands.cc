@@ -11,9 +11,9 @@ std::span<const Command> Commands() {
       GetInterfacesCommand(), GetSpansCommand(),     DescribeSpanCommand(),
       GetTraceCommand(),      GetEndpointsCommand(), GetValuesCommand(),
       GetLabelsCommand(),     GetSeriesCommand(),    GetMetricCommand(),
-      GetAgentsCommand(),     GetProcessesCommand(), StoreStatusCommand(),
-      StoreCompactCommand(),  StoreBackupCommand(),  StoreVerifyCommand(),
-      VersionCommand(),       CompletionCommand(),
+      GetAgentsCommand(),     GetProcessesCommand(), TraceRulesCommand(),
+      StoreStatusCommand(),   StoreCompactCommand(), StoreBackupCommand(),
+      StoreVerifyCommand(),   VersionCommand(),      CompletionCommand(),
   };
   return commands;
 }

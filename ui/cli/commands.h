@@ -24,6 +24,7 @@ Command GetMetricCommand();
 Command DescribeSpanCommand();
 Command MapCommand();
 Command TopCommand();
+Command TraceRulesCommand();
 Command StoreStatusCommand();
 Command StoreCompactCommand();
 Command StoreBackupCommand();

@@ -116,9 +116,12 @@ absl::StatusOr<Globals> ParseGlobals(const Command& command, const ParsedArgs& a
     globals.client.timeout = absl::Nanoseconds(*timeout_ns);
   }
 
-  ASSIGN_OR_RETURN(globals.range,
-                   ParseTimeRange(args.value("since"), args.value("from"), args.value("to"),
-                                  environment.clock.WallNs(), globals.zone));
+  // Other commands may mean something else by the same words.
+  if (command.takes_time) {
+    ASSIGN_OR_RETURN(globals.range,
+                     ParseTimeRange(args.value("since"), args.value("from"), args.value("to"),
+                                    environment.clock.WallNs(), globals.zone));
+  }
   if (const auto filters = args.options.find("filter"); filters != args.options.end()) {
     // Each in parentheses, so that an "or" inside one stays inside.
     std::vector<std::string> parts = filters->second;
