@@ -104,6 +104,11 @@ void Check(const AgentConfig& config, bool needs_scope, base::ConfigFaults& faul
   if (config.spans().keep() != "sampled" && config.spans().keep() != "all") {
     faults.Add("spans.keep", "must be sampled or all");
   }
+  for (const std::string& word : config.network().disable()) {
+    if (word != "interfaces" && word != "conntrack") {
+      faults.Add("network.disable", "must be interfaces or conntrack");
+    }
+  }
   for (const std::string& word : config.tasks().disable()) {
     if (std::ranges::count(kTaskWords, word) == 0) {
       faults.Add("tasks.disable",

@@ -47,6 +47,9 @@ TEST(AgentConfig, DescribesMixedScopes) {
 }
 
 TEST(AgentConfig, TasksThatCanBeDisabled) {
+  EXPECT_OK(ParseAgentConfig("scope: {host: true}\nnetwork: {disable: [interfaces, conntrack]}",
+                             "c", true));
+  EXPECT_FALSE(ParseAgentConfig("scope: {host: true}\nnetwork: {disable: [nat]}", "c", true).ok());
   EXPECT_OK(ParseAgentConfig("scope: {host: true}\ntasks: {disable: [packet_capture, path_trace]}",
                              "c", /*needs_scope=*/true));
   EXPECT_FALSE(

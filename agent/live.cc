@@ -16,10 +16,8 @@
 #include "agent/delivery.h"
 #include "agent/identity/procfs_reader.h"
 #include "agent/kernel/kernel_source.h"
-#include "agent/network/host/host_network.h"
-#include "agent/network/host/kernel_answers.h"
-#include "agent/network/host/network_sampler.h"
 #include "agent/network/host/scope_namespaces.h"
+#include "agent/network_watch.h"
 #include "agent/overload.h"
 #include "agent/recording/mask.h"
 #include "agent/recording/writer.h"
@@ -37,8 +35,6 @@ constexpr absl::Duration kAcknowledgeWait = absl::Seconds(5);
 // Counters outside the rings are read this often, and soon after something was lost.
 constexpr int64_t kSweepIntervalNs = 2'000'000'000;
 constexpr int64_t kSweepAfterLossNs = 1'000'000'000;
-// At the start and at the end of a run, for a reading of the network.
-constexpr absl::Duration kNetworkPatience = absl::Seconds(2);
 
 std::string KernelRelease() {
   utsname names{};
@@ -188,14 +184,13 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
     sink = recording.get();
   }
 
-  RunningKernel kernel;
   const auto find_namespaces = [scope = ScopeOf(config)] { return FindNamespaces(scope, "/proc"); };
-  HostNetwork network({.find = find_namespaces, .enter = EnterNamespace, .kernel = kernel});
-  NetworkSampler network_sampler([&network] { return network.Read(); });
-  network_sampler.Request();
+  NetworkWatch network(config, find_namespaces);
+  EventSink& captured = network.Through(*sink);
 
   pipeline.OnTick(start_boot_ns, start_wall_ns);
-  RETURN_IF_ERROR(source->Start(*sink));
+  network.Begin(*sink);
+  RETURN_IF_ERROR(source->Start(captured));
   for (const MissingHook& hook : source->missing()) {
     std::fprintf(stderr, "without %s (%s): %s\n", hook.hook.c_str(), hook.why.c_str(),
                  hook.lost.c_str());
@@ -209,7 +204,6 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
                               .cluster = config.cluster()},
                              TaskKindsOf(config, {requests, pipeline, *source, find_namespaces})));
   attendance->Start();
-  network_sampler.Deliver(*sink, kNetworkPatience);  // what there was before
   std::fprintf(stderr, "ready: capturing (%s), scope: %s\n", identity.capture_hook.c_str(),
                identity.scope.c_str());
 
@@ -223,18 +217,18 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
     if (const absl::Time now = absl::Now(); next < now)
       next = now;  // a late cycle is not made up for
     absl::SleepFor(next - absl::Now());
-    source->Drain(*sink);
-    network_sampler.Deliver(*sink, absl::ZeroDuration());
+    source->Drain(captured);
+    network.Deliver(*sink);
     if (samples.IsDue(clock.WallNs())) {
-      network_sampler.Request();
-      source->SampleTcp(*sink);
+      network.Sample();
+      source->SampleTcp(captured);
     }
     requests.Serve();
     gauges.connections = pipeline.connections();
     gauges.events = pipeline.events();
     gauges.lost_events = pipeline.lost_events();
     if (losses.SweepDue(clock.BootNs(), pipeline.lost_events())) {
-      source->SweepCounters(*sink);
+      source->SweepCounters(captured);
       if (ladder.Update(clock.BootNs(), base::ReadProcessUsage().cpu_seconds)) {
         Apply(ladder.rung(), config.capture().payload_bytes(), *source, aggregator);
         gauges.rung = static_cast<uint32_t>(ladder.rung());
@@ -245,9 +239,9 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
   }
   requests.Close();
   attendance.reset();
-  network_sampler.Request();
-  source->Finish(*sink);
-  network_sampler.Deliver(*sink, kNetworkPatience);
+  network.Sample();
+  source->Finish(captured);
+  network.Finish(*sink);
   source.reset();  // nothing is captured while the rest is handed over
   aggregator.Flush();
   absl::Status recorded;

@@ -6,8 +6,28 @@
 
 namespace kindling::agent {
 
+namespace {
+
+constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+}  // namespace
+
+IpAddress Unmapped(const IpAddress& address) {
+  if (address.size != 16 || !std::equal(kMapped.begin(), kMapped.end(), address.bytes.begin())) {
+    return address;
+  }
+  IpAddress ipv4{.size = 4};
+  std::copy_n(address.bytes.begin() + 12, 4, ipv4.bytes.begin());
+  return ipv4;
+}
+
+std::string ToString(const Endpoint& endpoint) {
+  const std::string address = ToString(endpoint.address);
+  const std::string port = ":" + std::to_string(endpoint.port);
+  return address.find(':') == std::string::npos ? address + port : "[" + address + "]" + port;
+}
+
 std::string ToString(const IpAddress& address) {
-  static constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   char text[INET6_ADDRSTRLEN] = "";
   if (address.size == 4) {
     inet_ntop(AF_INET, address.bytes.data(), text, sizeof(text));

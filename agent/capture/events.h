@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/capture/ip_address.h"
+#include "agent/capture/nat_event.h"
 #include "model/host_metrics.h"
 #include "model/protocol.h"
 
@@ -18,14 +20,6 @@ namespace kindling::agent {
 
 // Names one connection for the life of the agent; never reused. 0 is none.
 using ConnId = uint64_t;
-
-struct IpAddress {
-  std::array<uint8_t, 16> bytes{};  // IPv4 in the first four
-  uint8_t size = 0;                 // 0: none, 4 or 16
-  auto operator<=>(const IpAddress&) const = default;
-};
-// "10.0.0.1", "fe80::1"; IPv4-mapped IPv6 prints as IPv4; "" for none.
-std::string ToString(const IpAddress& address);
 
 // How a connection came to be known.
 enum class ConnOrigin : uint8_t {
@@ -230,6 +224,7 @@ class EventSink {
   virtual void OnListen(const ListenEvent& event) = 0;
   virtual void OnTask(const TaskEvent& event) = 0;
   virtual void OnKernelLoss(const KernelLoss& loss) = 0;
+  virtual void OnNat(const NatEvent& event) = 0;
   virtual void OnNetwork(const NetworkReading& reading) = 0;
   // The only clock of the pipeline. Everything that happened before `boot_ns` and is not lost was
   // given before this call. `wall_ns` is the wall clock at the same instant.

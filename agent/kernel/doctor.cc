@@ -27,6 +27,7 @@ class NoSink final : public EventSink {
   void OnListen(const ListenEvent&) override {}
   void OnTask(const TaskEvent&) override {}
   void OnKernelLoss(const KernelLoss&) override {}
+  void OnNat(const NatEvent&) override {}
   void OnNetwork(const NetworkReading&) override {}
   void OnTick(int64_t, int64_t) override {}
 };

@@ -63,6 +63,10 @@ class Pipeline::EdgeAttachment final : public ConversationAttachment {
   model::Protocol protocol = model::Protocol::kUnknown;
   model::Side side = model::Side::kUnknown;
   bool connection_counted = false;
+  // Kept with the conversation: the flow may be forgotten before it.
+  std::optional<NatView> nat;
+  bool nat_counted = false;
+  bool is_stale = false;
 };
 
 Pipeline::Pipeline(const Options& options, ProcessReader& reader, Aggregator& aggregator,
@@ -73,12 +77,15 @@ Pipeline::Pipeline(const Options& options, ProcessReader& reader, Aggregator& ag
       dns_names_(options.dns_names),
       tcp_(options.tcp),
       host_stats_({.host = options.host}),
+      nat_({.host = options.host}),
       conns_(options.conns, *this, std::move(set_payload)) {
   aggregator_.AddWindowSource(&tcp_);
   aggregator_.AddWindowSource(&host_stats_);
+  aggregator_.AddWindowSource(&nat_);
 }
 
 Pipeline::~Pipeline() {
+  aggregator_.RemoveWindowSource(&nat_);
   aggregator_.RemoveWindowSource(&host_stats_);
   aggregator_.RemoveWindowSource(&tcp_);
 }
@@ -215,6 +222,24 @@ void Pipeline::OnKernelLoss(const KernelLoss& loss) {
   kernel_loss_ = loss;
 }
 
+void Pipeline::OnNat(const NatEvent& event) {
+  ++events_;
+  nat_.OnEvent(event);
+  if (event.kind == NatEventKind::kLost) {
+    aggregator_.OnLoss(LossOf(model::LossStage::kKernelRing, event.lost, 0));
+  }
+  if (event.kind != NatEventKind::kNew && event.kind != NatEventKind::kFound) return;
+  // Told late, as after a loss: what a conversation does from now on has its true ends.
+  const auto look_again = [this](Conversation& conversation) {
+    auto* attachment = static_cast<EdgeAttachment*>(conversation.attachment.get());
+    if (attachment == nullptr || attachment->nat) return;
+    attachment->nat = NatOf(conversation);
+    attachment->is_stale = attachment->nat.has_value();
+  };
+  sockets_.ForEach(event.transport, event.client, event.asked, look_again);
+  sockets_.ForEach(event.transport, event.server, event.seen_as, look_again);
+}
+
 void Pipeline::OnNetwork(const NetworkReading& reading) { host_stats_.OnReading(reading); }
 
 void Pipeline::ReportTableLosses() {
@@ -294,11 +319,38 @@ model::Side Pipeline::SideOf(const Conversation& conversation) {
 
 model::EdgeEnds Pipeline::EndsOf(const Conversation& conversation) {
   const uint32_t user = conversation.open().tgid;
-  Edge edge = MakeEdge(conversation, user != 0 ? user : sockets_.ListenerOf(conversation.open()));
+  Edge edge = MakeEdge(conversation, user != 0 ? user : sockets_.ListenerOf(conversation.open()),
+                       NatOf(conversation));
   return {edge.observer, std::move(edge.client), std::move(edge.server)};
 }
 
-Edge Pipeline::MakeEdge(const Conversation& conversation, uint32_t tgid) {
+std::optional<NatView> Pipeline::NatOf(const Conversation& conversation) {
+  const ConnOpen& open = conversation.open();
+  if (open.transport == model::Transport::kUnix || nat_.table().size() == 0) return std::nullopt;
+  const Endpoint local{open.local, open.local_port};
+  const Endpoint remote{open.remote, open.remote_port};
+  return SideOf(conversation) == model::Side::kServer
+             ? nat_.table().OfServer(open.transport, open.netns, local, remote)
+             : nat_.table().OfClient(open.transport, open.netns, local, remote);
+}
+
+uint32_t Pipeline::PeerOf(const Conversation& conversation, model::Side side,
+                          const std::optional<NatView>& nat) const {
+  if (!nat) return sockets_.PeerOf(conversation);
+  // As the other end has it.
+  const bool is_server = side == model::Side::kServer;
+  const Endpoint& local = is_server ? nat->asked : nat->seen_as;
+  const Endpoint& remote = is_server ? nat->client : nat->server;
+  ConnOpen open = conversation.open();
+  open.local = local.address;
+  open.local_port = local.port;
+  open.remote = remote.address;
+  open.remote_port = remote.port;
+  return sockets_.PeerOf(open, side);
+}
+
+Edge Pipeline::MakeEdge(const Conversation& conversation, uint32_t tgid,
+                        const std::optional<NatView>& nat) {
   const ConnOpen& open = conversation.open();
   const model::Side side = SideOf(conversation);
   const bool is_server = side == model::Side::kServer;
@@ -309,15 +361,16 @@ Edge Pipeline::MakeEdge(const Conversation& conversation, uint32_t tgid) {
     processes_.OnServed(tgid, open.transport, open.local_port, open.unix_path);
   }
   local = PartyOf(tgid);
-  remote = PartyOf(sockets_.PeerOf(conversation));
+  remote = PartyOf(PeerOf(conversation, side, nat));
   if (open.transport == model::Transport::kUnix) {
     edge.server.address = open.unix_path;
     return edge;
   }
   if (!IsWildcard(open.local)) local.address = ToString(open.local);
-  remote.address = ToString(open.remote);
-  edge.server.port = is_server ? open.local_port : open.remote_port;
-  if (remote.workload.empty()) remote.dns_name = dns_names_.NameOf(remote.address);
+  const std::string asked = ToString(open.remote);  // which the resolver gave
+  remote.address = !nat ? asked : ToString(is_server ? nat->client.address : nat->server.address);
+  edge.server.port = is_server ? open.local_port : nat ? nat->server.port : open.remote_port;
+  if (remote.workload.empty()) remote.dns_name = dns_names_.NameOf(asked);
   return edge;
 }
 
@@ -328,13 +381,15 @@ Pipeline::EdgeAttachment& Pipeline::EdgeOf(Conversation& conversation) {
     attachment = fresh.get();
     attachment->context.connect_duration_ns = conversation.open().connect_duration_ns;
     conversation.attachment = std::move(fresh);
-  } else if (attachment->protocol == conversation.protocol() &&
+  } else if (!attachment->is_stale && attachment->protocol == conversation.protocol() &&
              attachment->side == conversation.side() &&
              (attachment->names_version == processes_.names_version() ||
               !processes_.Knows(conversation.open().tgid))) {
     return *attachment;  // of a process that is gone nothing better will be known
   }
-  const Edge edge = MakeEdge(conversation, conversation.open().tgid);
+  if (!attachment->nat) attachment->nat = NatOf(conversation);
+  const Edge edge = MakeEdge(conversation, conversation.open().tgid, attachment->nat);
+  attachment->is_stale = false;
   attachment->names_version = processes_.names_version();
   attachment->protocol = conversation.protocol();
   attachment->side = conversation.side();
@@ -344,6 +399,9 @@ Pipeline::EdgeAttachment& Pipeline::EdgeOf(Conversation& conversation) {
       edge.observer == model::Side::kServer ? open.remote_port : open.local_port;
   attachment->context.pid = open.tgid;
   if (edge.observer == model::Side::kServer) Bind(open.netns, open.transport, edge.server);
+  if (attachment->nat && !std::exchange(attachment->nat_counted, true)) {
+    nat_.OnConnection({edge.observer, edge.client, edge.server}, *attachment->nat, open.transport);
+  }
   return *attachment;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -13,6 +14,7 @@
 #include "agent/identity/dns_names.h"
 #include "agent/identity/process_table.h"
 #include "agent/network/host_stats.h"
+#include "agent/network/nat_stats.h"
 #include "agent/network/tcp_stats.h"
 #include "agent/pipeline/socket_index.h"
 
@@ -48,6 +50,7 @@ class Pipeline final : public EventSink, private ConversationSink {
   void OnListen(const ListenEvent& event) override;
   void OnTask(const TaskEvent& event) override;
   void OnKernelLoss(const KernelLoss& loss) override;
+  void OnNat(const NatEvent& event) override;
   void OnNetwork(const NetworkReading& reading) override;
   void OnTick(int64_t boot_ns, int64_t wall_ns) override;
 
@@ -74,8 +77,13 @@ class Pipeline final : public EventSink, private ConversationSink {
   EdgeAttachment& EdgeOf(Conversation& conversation);
   // The end this is, guessed from the ports where neither the kernel nor the bytes tell.
   model::Side SideOf(const Conversation& conversation);
+  // What NAT makes of a connection.
+  std::optional<NatView> NatOf(const Conversation& conversation);
   // `tgid`: the process at this end.
-  Edge MakeEdge(const Conversation& conversation, uint32_t tgid);
+  Edge MakeEdge(const Conversation& conversation, uint32_t tgid, const std::optional<NatView>& nat);
+  // The process at the other end.
+  uint32_t PeerOf(const Conversation& conversation, model::Side side,
+                  const std::optional<NatView>& nat) const;
   // The ends before anything was said; of a connection that no process has used yet the server's
   // are those of whoever listens. Keeps no edge.
   model::EdgeEnds EndsOf(const Conversation& conversation);
@@ -93,6 +101,7 @@ class Pipeline final : public EventSink, private ConversationSink {
   DnsNames dns_names_;
   TcpStats tcp_;
   HostStats host_stats_;
+  NatStats nat_;
   KernelLoss kernel_loss_;        // as last reported
   ConnTable::Stats table_stats_;  // as last reported
   int64_t wall_ns_ = 0;

@@ -215,6 +215,95 @@ TEST_F(PipelineTest, ARemoteServerIsAnAddressAndTheNameItWasResolvedFrom) {
   EXPECT_EQ(http->client.address, "10.0.0.1");
 }
 
+// curl in one namespace asks a service; a router gives it to nginx in another, as from itself.
+class NatPipelineTest : public PipelineTest {
+ protected:
+  NatEvent Flow(NatEventKind kind) {
+    const auto end = [](uint8_t number, uint16_t port) {
+      return Endpoint{{.bytes = {10, 0, 0, number}, .size = 4}, port};
+    };
+    return {.kind = kind,
+            .netns = 99,
+            .transport = model::Transport::kTcp,
+            .client = end(1, 40000),
+            .asked = end(96, 80),
+            .server = end(2, 8080),
+            .seen_as = end(9, 1024)};
+  }
+  ConnOpen NatClient() { return Client(1, kHostA, {.bytes = {10, 0, 0, 96}, .size = 4}); }
+  ConnOpen NatServer() {
+    ConnOpen open = Server(2, kHostB, {.bytes = {10, 0, 0, 9}, .size = 4});
+    open.netns = 8;
+    open.local_port = 8080;
+    open.remote_port = 1024;
+    return open;
+  }
+  void ExpectTrueEnds(model::Side side, uint64_t requests) {
+    uint64_t count = 0;
+    for (const model::EdgeStats& row : edges) {
+      if (row.observer != side || row.server.address != "10.0.0.2") continue;
+      count += row.count;
+      if (row.count == 0) continue;
+      EXPECT_EQ(row.client.workload, "curl");
+      EXPECT_EQ(row.client.address, "10.0.0.1");
+      EXPECT_EQ(row.server.workload, "nginx:8080");
+      EXPECT_EQ(row.server.port, 8080);
+    }
+    EXPECT_EQ(count, requests);
+  }
+  double NatConnections() {
+    double sum = 0;
+    for (const auto& [of, value] : metrics) {
+      if (of.first == "nat_connections") sum += value;
+    }
+    return sum;
+  }
+};
+
+TEST_F(NatPipelineTest, BothEndsAreTheTrueOnes) {
+  pipeline.OnListen({.netns = 8, .local = {.size = 4}, .port = 8080, .tgid = kNginx});
+  pipeline.OnNat(Flow(NatEventKind::kNew));
+  pipeline.OnConnOpen(NatClient());
+  pipeline.OnConnOpen(NatServer());
+  Exchange(1, 2);
+  pipeline.OnNat(Flow(NatEventKind::kEnded));  // what is known of a connection stays with it
+  Exchange(1, 2);
+  Finish();
+  ExpectTrueEnds(model::Side::kClient, 2);
+  ExpectTrueEnds(model::Side::kServer, 2);
+  EXPECT_EQ(NatConnections(), 2);  // each end counts it
+  for (const auto& [of, value] : metrics) {
+    if (of.first.starts_with("tcp_")) {
+      EXPECT_NE(of.second.server.address, "10.0.0.96") << of.first;
+    }
+  }
+}
+
+TEST_F(NatPipelineTest, AFlowThatIsToldLateCountsFromThenOn) {
+  pipeline.OnConnOpen(NatClient());
+  Exchange(1, 0);
+  pipeline.OnNat(Flow(NatEventKind::kFound));  // as of a list after a loss
+  Exchange(1, 0);
+  Finish();
+  uint64_t asked = 0;
+  uint64_t true_server = 0;
+  for (const model::EdgeStats& row : edges) {
+    if (row.server.address == "10.0.0.96") asked += row.count;
+    if (row.server.address == "10.0.0.2") true_server += row.count;
+  }
+  EXPECT_EQ(asked, 1u);
+  EXPECT_EQ(true_server, 1u);
+  EXPECT_EQ(NatConnections(), 1);
+}
+
+TEST_F(NatPipelineTest, LostEventsAreALoss) {
+  pipeline.OnNat({.kind = NatEventKind::kLost, .lost = 5});
+  Finish();
+  ASSERT_EQ(losses.size(), 1u);
+  EXPECT_EQ(losses[0].stage, model::LossStage::kKernelRing);
+  EXPECT_EQ(losses[0].events, 5u);
+}
+
 TEST_F(PipelineTest, AConnectionOutlivesTheProcessThatNamedIt) {
   pipeline.OnConnOpen(Client(1, kHostA, kHostB));
   Exchange(1, 0);

@@ -8,17 +8,6 @@ namespace {
 
 constexpr uint16_t kFirstEphemeralPort = 32768;  // Linux's usual net.ipv4.ip_local_port_range
 
-// IPv4-mapped IPv6 as IPv4, so that both ends of a dual-stack connection agree.
-IpAddress Unmapped(const IpAddress& address) {
-  static constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  if (address.size != 16 || !std::equal(kMapped.begin(), kMapped.end(), address.bytes.begin())) {
-    return address;
-  }
-  IpAddress ipv4{.size = 4};
-  std::copy_n(address.bytes.begin() + 12, 4, ipv4.bytes.begin());
-  return ipv4;
-}
-
 }  // namespace
 
 bool IsLoopback(const IpAddress& address) {
@@ -169,13 +158,23 @@ uint32_t SocketIndex::NetnsOfRemote(const ConnOpen& open) const {
   return netns;
 }
 
-uint32_t SocketIndex::PeerOf(const Conversation& conversation) const {
-  const ConnOpen& open = conversation.open();
+void SocketIndex::ForEach(model::Transport transport, const Endpoint& local, const Endpoint& remote,
+                          const std::function<void(Conversation&)>& visit) const {
+  const auto found = by_pair_.find({.transport = transport,
+                                    .local = Unmapped(local.address),
+                                    .remote = Unmapped(remote.address),
+                                    .local_port = local.port,
+                                    .remote_port = remote.port});
+  if (found == by_pair_.end()) return;
+  for (Conversation* conversation : found->second) visit(*conversation);
+}
+
+uint32_t SocketIndex::PeerOf(const ConnOpen& open, model::Side side) const {
   if (open.transport == model::Transport::kUnix) {
     if (const auto peer = by_inode_.find(open.unix_peer_inode); peer != by_inode_.end()) {
       return peer->second->open().tgid;
     }
-    if (conversation.side() != model::Side::kClient) return 0;
+    if (side != model::Side::kClient) return 0;
     const auto listener = unix_listeners_.find(open.unix_path);
     return listener == unix_listeners_.end() ? 0 : listener->second;
   }

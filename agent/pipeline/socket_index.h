@@ -33,7 +33,15 @@ class SocketIndex {
   void AddDatagramSocket(const ConnOpen& socket, uint32_t tgid);
 
   // Process at the other end; 0 when it is not on this host or not in scope.
-  uint32_t PeerOf(const Conversation& conversation) const;
+  uint32_t PeerOf(const Conversation& conversation) const {
+    return PeerOf(conversation.open(), conversation.side());
+  }
+  // The same of a connection with addresses as its other end has them.
+  uint32_t PeerOf(const ConnOpen& open, model::Side side) const;
+
+  // The conversations with a pair of addresses, of any namespace.
+  void ForEach(model::Transport transport, const Endpoint& local, const Endpoint& remote,
+               const std::function<void(Conversation&)>& visit) const;
 
   // Who listens where a connection was accepted; 0: not known.
   uint32_t ListenerOf(const ConnOpen& open) const;

@@ -309,6 +309,35 @@ bool Decode(const recorded::KernelLoss& in, KernelLoss* out) {
   return true;
 }
 
+void Encode(const Endpoint& endpoint, recorded::Endpoint* out) {
+  out->set_address(AddressBytes(endpoint.address));
+  out->set_port(endpoint.port);
+}
+
+bool Decode(const recorded::Endpoint& in, Endpoint* out) {
+  return ParseAddress(in.address(), &out->address) && ParsePort(in.port(), &out->port);
+}
+
+void Encode(const NatEvent& event, recorded::Nat* out) {
+  out->set_kind(static_cast<uint32_t>(event.kind));
+  out->set_netns(event.netns);
+  out->set_transport(static_cast<uint32_t>(event.transport));
+  Encode(event.client, out->mutable_client());
+  Encode(event.asked, out->mutable_asked());
+  Encode(event.server, out->mutable_server());
+  Encode(event.seen_as, out->mutable_seen_as());
+  out->set_lost(event.lost);
+}
+
+bool Decode(const recorded::Nat& in, NatEvent* out) {
+  out->netns = in.netns();
+  out->lost = in.lost();
+  return in.kind() != 0 && ParseEnum(in.kind(), NatEventKind::kLost, &out->kind) &&
+         ParseEnum(in.transport(), model::Transport::kUnix, &out->transport) &&
+         Decode(in.client(), &out->client) && Decode(in.asked(), &out->asked) &&
+         Decode(in.server(), &out->server) && Decode(in.seen_as(), &out->seen_as);
+}
+
 void Encode(const NetworkReading& reading, recorded::NetworkReading* out) {
   out->set_netns(reading.netns);
   out->set_name_space(reading.name_space);

@@ -19,6 +19,7 @@ void Encode(const DataEvent& event, recorded::Data* out);
 void Encode(const ListenEvent& event, recorded::Listen* out);
 void Encode(const TaskEvent& event, recorded::Task* out);
 void Encode(const KernelLoss& loss, recorded::KernelLoss* out);
+void Encode(const NatEvent& event, recorded::Nat* out);
 void Encode(const NetworkReading& reading, recorded::NetworkReading* out);
 void Encode(uint32_t tgid, const ProcessFacts& facts, recorded::ProcessFacts* out);
 
@@ -32,6 +33,7 @@ bool Decode(const recorded::Data& in, DataEvent* out);
 bool Decode(const recorded::Listen& in, ListenEvent* out);
 bool Decode(const recorded::Task& in, TaskEvent* out);
 bool Decode(const recorded::KernelLoss& in, KernelLoss* out);
+bool Decode(const recorded::Nat& in, NatEvent* out);
 bool Decode(const recorded::NetworkReading& in, NetworkReading* out);
 bool Decode(const recorded::ProcessFacts& in, ProcessFacts* out);
 

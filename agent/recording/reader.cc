@@ -161,6 +161,12 @@ absl::StatusOr<bool> RecordingReader::PlayNext(EventSink& sink) {
       sink.OnKernelLoss(*loss);
       return true;
     }
+    case Frame::kNat: {
+      auto event = DecodeFrame<NatEvent>(frame.nat(), number);
+      if (!event.ok()) return event.status();
+      sink.OnNat(*event);
+      return true;
+    }
     case Frame::kNetworkReading: {
       auto reading = DecodeFrame<NetworkReading>(frame.network_reading(), number);
       if (!reading.ok()) return reading.status();

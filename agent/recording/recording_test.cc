@@ -38,6 +38,7 @@ class Transcript final : public EventSink {
   void OnKernelLoss(const KernelLoss& l) override {
     Add(absl::StrFormat("loss %d", l.data_ring_events));
   }
+  void OnNat(const NatEvent& e) override { nat.push_back(e); }
   void OnNetwork(const NetworkReading& r) override { readings.push_back(r); }
   void OnTick(int64_t boot_ns, int64_t wall_ns) override {
     Add(absl::StrFormat("tick %d %d", boot_ns, wall_ns));
@@ -49,6 +50,7 @@ class Transcript final : public EventSink {
   std::vector<TcpSample> tcp;
   std::vector<ListenerSample> listeners;
   std::vector<NetworkReading> readings;
+  std::vector<NatEvent> nat;
 };
 
 // Another number in every field.
@@ -95,6 +97,20 @@ ListenerSample AListenerSample() {
           .ended = true};
 }
 
+NatEvent ANatEvent() {
+  const auto endpoint = [](uint8_t number) {
+    return Endpoint{.address = {.bytes = {10, 0, 0, number}, .size = 4}, .port = number};
+  };
+  return {.kind = NatEventKind::kLost,
+          .netns = 1,
+          .transport = model::Transport::kUdp,
+          .client = endpoint(2),
+          .asked = endpoint(3),
+          .server = endpoint(4),
+          .seen_as = endpoint(5),
+          .lost = 6};
+}
+
 NetworkReading AReading() {
   return {.netns = 1,
           .name_space = "shop",
@@ -129,6 +145,7 @@ void PlayEvents(EventSink& sink) {
   sink.OnListener(AListenerSample());
   sink.OnConnCounters({.id = 1, .sent_bytes = 14, .closed = true});
   sink.OnKernelLoss({.data_ring_events = 3});
+  sink.OnNat(ANatEvent());
   sink.OnNetwork(AReading());
   sink.OnTick(100, 2000);
 }
@@ -187,6 +204,7 @@ TEST_F(RecordingTest, ReplayGivesSamplesWhole) {
   EXPECT_EQ(transcript.tcp, std::vector<TcpSample>{ATcpSample()});
   EXPECT_EQ(transcript.listeners, std::vector<ListenerSample>{AListenerSample()});
   EXPECT_EQ(transcript.readings, std::vector<NetworkReading>{AReading()});
+  EXPECT_EQ(transcript.nat, std::vector<NatEvent>{ANatEvent()});
 }
 
 TEST_F(RecordingTest, MaskChangesTheFileNotThePipeline) {

@@ -174,6 +174,14 @@ void RecordingWriter::OnKernelLoss(const KernelLoss& loss) {
   Write();
 }
 
+void RecordingWriter::OnNat(const NatEvent& event) {
+  next_.OnNat(event);
+  if (output_ == nullptr) return;
+  output_->frame.Clear();
+  Encode(event, output_->frame.mutable_nat());
+  Write();
+}
+
 void RecordingWriter::OnNetwork(const NetworkReading& reading) {
   next_.OnNetwork(reading);
   if (output_ == nullptr) return;

@@ -60,6 +60,7 @@ class RecordingWriter final : public EventSink, public ProcessReader {
   void OnListen(const ListenEvent& event) override;
   void OnTask(const TaskEvent& event) override;
   void OnKernelLoss(const KernelLoss& loss) override;
+  void OnNat(const NatEvent& event) override;
   void OnNetwork(const NetworkReading& reading) override;
   void OnTick(int64_t boot_ns, int64_t wall_ns) override;
 

@@ -38,6 +38,7 @@ class Counter final : public EventSink {
   void OnListen(const ListenEvent&) override {}
   void OnTask(const TaskEvent&) override {}
   void OnKernelLoss(const KernelLoss& event) override { lost = event.data_ring_events; }
+  void OnNat(const NatEvent&) override {}
   void OnNetwork(const NetworkReading&) override {}
   void OnTick(int64_t, int64_t) override {}
   uint64_t events = 0, bytes = 0, lost = 0;

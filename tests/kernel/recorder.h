@@ -35,6 +35,7 @@ class Recorder final : public EventSink {
   void OnListen(const ListenEvent& event) override { listens.push_back(event); }
   void OnTask(const TaskEvent& event) override { tasks.push_back(event); }
   void OnKernelLoss(const KernelLoss& event) override { loss = event; }
+  void OnNat(const NatEvent& event) override { nat.push_back(event); }
   void OnNetwork(const NetworkReading&) override {}
   void OnTick(int64_t boot_ns, int64_t) override {
     tick_boot_ns = boot_ns;
@@ -57,6 +58,7 @@ class Recorder final : public EventSink {
   std::vector<RecordedData> data;
   std::vector<ListenEvent> listens;
   std::vector<TaskEvent> tasks;
+  std::vector<NatEvent> nat;
   KernelLoss loss;
   int64_t tick_boot_ns = 0;
   int ticks = 0;

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "base/unique_fd.h"
 
 namespace kindling::agent {
@@ -17,7 +16,6 @@ namespace {
 
 constexpr size_t kMaxFileBytes = 1 << 20;
 constexpr size_t kAnswerBytes = 64 << 10;  // the kernel sends dumps in parts of at most 32 KiB
-constexpr absl::Duration kPatience = absl::Seconds(1);
 
 }  // namespace
 
@@ -37,10 +35,10 @@ std::string RunningKernel::File(const std::string& path) {
 
 bool RunningKernel::Dump(int family, std::span<const std::byte> request,
                          const std::function<void(const nlmsghdr&)>& visit) {
-  const absl::Time end = absl::Now() + kPatience;
+  const absl::Time end = absl::Now() + patience_;
   const base::UniqueFd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family));
   if (!fd.valid()) return false;
-  const timeval wait = absl::ToTimeval(kPatience);
+  const timeval wait = absl::ToTimeval(patience_);
   setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
   const sockaddr_nl kernel{.nl_family = AF_NETLINK};
   if (::sendto(fd.get(), request.data(), request.size(), 0,

@@ -20,6 +20,7 @@ class Readings final : public EventSink {
   void OnListen(const ListenEvent&) override {}
   void OnTask(const TaskEvent&) override {}
   void OnKernelLoss(const KernelLoss&) override {}
+  void OnNat(const NatEvent&) override {}
   void OnNetwork(const NetworkReading& reading) override { netns.push_back(reading.netns); }
   void OnTick(int64_t, int64_t) override {}
 
