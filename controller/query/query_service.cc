@@ -11,6 +11,7 @@
 #include "controller/query/interface_queries.h"
 #include "controller/query/label_queries.h"
 #include "controller/query/metric_queries.h"
+#include "controller/query/nat_queries.h"
 #include "controller/query/span_queries.h"
 #include "controller/query/tcp_queries.h"
 #include "controller/query/trace_queries.h"
@@ -35,12 +36,13 @@ enum class Rpc : uint8_t {
   kQueryRange,
   kListTcp,
   kListInterfaces,
+  kListNat,
 };
 // In the order of Rpc.
 constexpr const char* kRpcNames[] = {
-    "ListServices",  "ListEdges",     "ListSpans", "GetSpan",       "ListAgents",
-    "ListProcesses", "GetServerInfo", "GetTrace",  "ListEndpoints", "ListLabelValues",
-    "ListSeries",    "QueryRange",    "ListTcp",   "ListInterfaces"};
+    "ListServices",  "ListEdges",     "ListSpans", "GetSpan",        "ListAgents",
+    "ListProcesses", "GetServerInfo", "GetTrace",  "ListEndpoints",  "ListLabelValues",
+    "ListSeries",    "QueryRange",    "ListTcp",   "ListInterfaces", "ListNat"};
 
 // Whether a question is still wanted, looked up now and then: gRPC goes through the call's queue
 // each time, which takes longer than many a row.
@@ -168,6 +170,13 @@ class QueryService::Impl final : public v1::QueryService::Service {
                               v1::ListInterfacesResponse* response) override {
     return Answer(context, Rpc::kListInterfaces, [&](const QueryContext& query) {
       return controller::ListInterfaces(query, *request, response);
+    });
+  }
+
+  grpc::Status ListNat(grpc::ServerContext* context, const v1::ListNatRequest* request,
+                       v1::ListNatResponse* response) override {
+    return Answer(context, Rpc::kListNat, [&](const QueryContext& query) {
+      return controller::ListNat(query, *request, response);
     });
   }
 

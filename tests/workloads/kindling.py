@@ -61,7 +61,7 @@ def _write_yaml(file: Path, config: dict[str, Any]) -> Path:
 
 
 class Kindling:
-    """The programs of one run. `capture` goes into every agent's configuration as it is."""
+    """The programs of one run. `capture` goes into every agent's configuration as it is, as `network`."""
 
     def __init__(self, programs: Programs, supervisor: Supervisor, directory: Path,
                  capture: dict[str, Any] | None = None) -> None:
@@ -70,6 +70,7 @@ class Kindling:
         self._supervisor = supervisor
         self._directory = directory / "kindling"
         self._directory.mkdir(exist_ok=True)
+        self.network: dict[str, Any] = {}
         self.address = ""
         self._controller: Child | None = None
         self._agents: dict[str, Child] = {}
@@ -119,6 +120,7 @@ class Kindling:
             "spool": {"directory": str(spool), "max_bytes": 256 << 20},
             "metrics_listen": f"127.0.0.1:{free_port()}",
             "capture": self._capture,
+            "network": self.network,
             "window_s": 2,
         })
 

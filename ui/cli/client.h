@@ -33,6 +33,8 @@ class ListInterfacesRequest;
 class ListInterfacesResponse;
 class ListLabelValuesRequest;
 class ListLabelValuesResponse;
+class ListNatRequest;
+class ListNatResponse;
 class ListProcessesRequest;
 class ListProcessesResponse;
 class ListSeriesRequest;
@@ -88,6 +90,7 @@ class Client {
   absl::Status Call(const v1::ListTcpRequest& request, v1::ListTcpResponse* response);
   absl::Status Call(const v1::ListConnectionsRequest& request,
                     v1::ListConnectionsResponse* response);
+  absl::Status Call(const v1::ListNatRequest& request, v1::ListNatResponse* response);
   absl::Status Call(const v1::ListInterfacesRequest& request, v1::ListInterfacesResponse* response);
   absl::Status Call(const v1::ListLabelValuesRequest& request,
                     v1::ListLabelValuesResponse* response);

@@ -6,14 +6,15 @@ namespace kindling::ui {
 
 std::span<const Command> Commands() {
   static const auto& commands = *new std::vector<Command>{
-      MapCommand(),           TopCommand(),          GetServicesCommand(),
-      GetEdgesCommand(),      GetTcpCommand(),       GetConnectionsCommand(),
-      GetInterfacesCommand(), GetSpansCommand(),     DescribeSpanCommand(),
-      GetTraceCommand(),      GetEndpointsCommand(), GetValuesCommand(),
-      GetLabelsCommand(),     GetSeriesCommand(),    GetMetricCommand(),
-      GetAgentsCommand(),     GetProcessesCommand(), TraceRulesCommand(),
-      StoreStatusCommand(),   StoreCompactCommand(), StoreBackupCommand(),
-      StoreVerifyCommand(),   VersionCommand(),      CompletionCommand(),
+      MapCommand(),          TopCommand(),           GetServicesCommand(),
+      GetEdgesCommand(),     GetTcpCommand(),        GetConnectionsCommand(),
+      GetNatCommand(),       GetInterfacesCommand(), GetSpansCommand(),
+      DescribeSpanCommand(), GetTraceCommand(),      GetEndpointsCommand(),
+      GetValuesCommand(),    GetLabelsCommand(),     GetSeriesCommand(),
+      GetMetricCommand(),    GetAgentsCommand(),     GetProcessesCommand(),
+      TraceRulesCommand(),   StoreStatusCommand(),   StoreCompactCommand(),
+      StoreBackupCommand(),  StoreVerifyCommand(),   VersionCommand(),
+      CompletionCommand(),
   };
   return commands;
 }

@@ -16,6 +16,7 @@ Command GetTraceCommand();
 Command GetEndpointsCommand();
 Command GetTcpCommand();
 Command GetConnectionsCommand();
+Command GetNatCommand();
 Command GetInterfacesCommand();
 Command GetValuesCommand();
 Command GetLabelsCommand();

@@ -24,6 +24,7 @@ std::optional<model::RecordKind> RecordsOf(const Command* command) {
   if (command->name == "get processes") return model::RecordKind::kProcess;
   if (command->name == "get tcp") return model::RecordKind::kTcp;
   if (command->name == "get connections") return model::RecordKind::kEnds;
+  if (command->name == "get nat") return model::RecordKind::kEnds;
   if (command->name == "get interfaces") return model::RecordKind::kInterface;
   return model::RecordKind::kEdge;
 }

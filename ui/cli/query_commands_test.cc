@@ -214,6 +214,46 @@ TEST_F(QueryCommandsTest, Tcp) {
   EXPECT_THAT(result.out, HasSubstr("no TCP connections"));
 }
 
+TEST_F(QueryCommandsTest, Nat) {
+  service_.nat = Parse<v1::ListNatResponse>(R"pb(
+    edges {
+      client: "curl"
+      server: "shop:8080"
+      observer: "client"
+      kind: "dnat"
+      asked_address: "10.96.0.1:80"
+      server_address: "10.2.0.7:8080"
+      client_address: "10.1.0.5"
+      transport: "tcp"
+      connections: 12
+    }
+    edges {
+      client: "10.1.0.5"
+      server: "10.3.0.1:53"
+      observer: "unknown"
+      kind: "snat"
+      server_address: "10.3.0.1:53"
+      seen_as_address: "192.0.2.1"
+      connections: 1
+    }
+    completeness { fraction: 1 captured: 13 }
+  )pb");
+  Result result = Run({"get", "nat", "--since", "all", "-f", "server=shop:8080"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(service_.questions(),
+              ElementsAre("ListNatRequest time { } filter: \"server=shop:8080\""));
+  EXPECT_THAT(result.out,
+              ::testing::ContainsRegex(
+                  "curl +shop:8080 +client +dnat +10.96.0.1:80 +10.2.0.7:8080 +- +12\n"));
+  EXPECT_THAT(result.out,
+              ::testing::ContainsRegex("10.1.0.5 +10.3.0.1:53 +\\(on the way\\) +snat +- "
+                                       "+10.3.0.1:53 +192.0.2.1 +1\n"));
+  EXPECT_THAT(Run({"get", "nat", "-o", "wide"}).out,
+              ::testing::ContainsRegex("- +12  10.1.0.5 +tcp\n"));
+  service_.nat = Parse<v1::ListNatResponse>("completeness { fraction: 1 }");
+  EXPECT_THAT(Run({"get", "nat"}).out, HasSubstr("no connections through NAT"));
+}
+
 TEST_F(QueryCommandsTest, Interfaces) {
   service_.interfaces = Parse<v1::ListInterfacesResponse>(R"pb(
     interfaces {

@@ -103,6 +103,11 @@ grpc::Status FakeQueryService::ListInterfaces(grpc::ServerContext*,
   return Answer(request, interfaces, response);
 }
 
+grpc::Status FakeQueryService::ListNat(grpc::ServerContext*, const v1::ListNatRequest* request,
+                                       v1::ListNatResponse* response) {
+  return Answer(request, nat, response);
+}
+
 grpc::Status FakeQueryService::ListTcp(grpc::ServerContext*, const v1::ListTcpRequest* request,
                                        v1::ListTcpResponse* response) {
   return Answer(request, tcp, response);

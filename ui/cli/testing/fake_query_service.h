@@ -37,6 +37,7 @@ class FakeQueryService final : public v1::QueryService::Service {
   v1::ListEndpointsResponse endpoints;
   v1::ListTcpResponse tcp;
   v1::ListInterfacesResponse interfaces;
+  v1::ListNatResponse nat;
   v1::ListLabelValuesResponse values;
   v1::ListSeriesResponse series;
   std::vector<v1::QueryRangeResponse> range;
@@ -69,6 +70,8 @@ class FakeQueryService final : public v1::QueryService::Service {
                              v1::ListEndpointsResponse* response) override;
   grpc::Status ListInterfaces(grpc::ServerContext*, const v1::ListInterfacesRequest* request,
                               v1::ListInterfacesResponse* response) override;
+  grpc::Status ListNat(grpc::ServerContext*, const v1::ListNatRequest* request,
+                       v1::ListNatResponse* response) override;
   grpc::Status ListTcp(grpc::ServerContext*, const v1::ListTcpRequest* request,
                        v1::ListTcpResponse* response) override;
   grpc::Status ListLabelValues(grpc::ServerContext*, const v1::ListLabelValuesRequest* request,
