@@ -7,6 +7,7 @@
 #include "model/edge_labels.h"
 #include "model/host_metrics.h"
 #include "model/latency_histogram.h"
+#include "model/nat_metrics.h"
 #include "model/tcp_metrics.h"
 
 namespace kindling::agent {
@@ -62,6 +63,7 @@ void PrometheusSeries::Add(const model::Batch& batch, int64_t now_ns) {
   Expire(client_latency_, now_ns);
   Expire(connects_, now_ns);
   Expire(tcp_, now_ns);
+  Expire(nat_, now_ns);
   Expire(network_, now_ns);
   for (const model::EdgeStats& row : batch.edges) {
     AddRow(row, now_ns);
@@ -141,6 +143,10 @@ void PrometheusSeries::AddTcp(const model::MetricSeries& series, const model::Me
 
 void PrometheusSeries::AddNetwork(const model::MetricSeries& series,
                                   const model::MetricPoint& point, int64_t now_ns) {
+  if (series.name == model::nat::kConnections) {
+    Find(nat_, base::RenderLabels(NatLabels(series.labels)), now_ns).value += point.value;
+    return;
+  }
   const size_t metric = model::host::IndexOf(series.name);
   if (metric == model::host::kMetrics) return;
   // The metric first: those of one follow each other.
@@ -166,6 +172,15 @@ void PrometheusSeries::WriteNetwork(const Family<Network>& family, base::Metrics
   }
 }
 
+void PrometheusSeries::WriteNat(const Family<Network>& family, base::MetricsText& text) {
+  text.Family("kindling_nat_connections_total", MetricType::kCounter,
+              "Connections whose addresses NAT changes, by their true ends.");
+  for (const auto& [labels, values] : family.entries) text.Sample(labels, values.value);
+  if (family.overflow.changed_ns != 0) {
+    text.Sample(OverflowLabels(NatLabels({})), family.overflow.value);
+  }
+}
+
 void PrometheusSeries::WriteTo(base::MetricsText& text) const {
   const model::EdgeStats none;
   absl::MutexLock lock(&mu_);
@@ -175,6 +190,7 @@ void PrometheusSeries::WriteTo(base::MetricsText& text) const {
                 text);
   WriteConnects(connects_, text);
   WriteTcp(tcp_, text);
+  WriteNat(nat_, text);
   WriteNetwork(network_, text);
   WriteLatency(server_latency_, "server", OverflowLabels(ServerLabels(none)), text);
   WriteLatency(client_latency_, "client", OverflowLabels(ClientLabels(none)), text);

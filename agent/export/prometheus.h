@@ -80,7 +80,7 @@ class PrometheusSeries {
     double resets_received = 0;
     double listen_drops = 0;
   };
-  // One series of the host's network.
+  // One series of NAT, or of the host's network.
   struct Network {
     int64_t changed_ns = 0;
     double value = 0;
@@ -111,6 +111,7 @@ class PrometheusSeries {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void WriteConnects(const Family<Connects>& family, base::MetricsText& text);
   static void WriteTcp(const Family<Tcp>& family, base::MetricsText& text);
+  static void WriteNat(const Family<Network>& family, base::MetricsText& text);
   static void WriteNetwork(const Family<Network>& family, base::MetricsText& text);
   static void WriteLosses(const std::map<model::LossStage, Losses>& by_stage,
                           base::MetricsText& text);
@@ -123,6 +124,7 @@ class PrometheusSeries {
   Family<Latency> client_latency_ ABSL_GUARDED_BY(mu_){.lines_per_entry = kBounds + 3};
   Family<Connects> connects_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 2};
   Family<Tcp> tcp_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 6};
+  Family<Network> nat_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
   Family<Network> network_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
   std::map<model::LossStage, Losses> losses_ ABSL_GUARDED_BY(mu_);
   size_t lines_ ABSL_GUARDED_BY(mu_) = 0;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/numbers.h"
 #include "model/host_metrics.h"
+#include "model/nat_metrics.h"
 
 namespace kindling::agent {
 namespace {
@@ -77,6 +78,18 @@ base::MetricLabels TcpLabels(const model::EdgeEnds& ends) {
   AddEnd("dst_", to, labels);
   labels.emplace_back("dst_port", PortOf(to));
   return labels;
+}
+
+base::MetricLabels NatLabels(const model::Labels& labels) {
+  const model::EdgeEnds ends = model::EndsOf(labels);
+  base::MetricLabels renamed;
+  AddEnd("src_", ends.client, renamed);
+  AddEnd("dst_", ends.server, renamed);
+  renamed.emplace_back("dst_port", PortOf(ends.server));
+  for (const char* name : {model::nat::kKind, model::nat::kAsked, model::nat::kSeenAs}) {
+    renamed.emplace_back(name, model::LabelOf(labels, name));
+  }
+  return renamed;
 }
 
 base::MetricLabels NetworkLabels(const model::Labels& labels) {

@@ -9,6 +9,7 @@
 
 #include "model/edge_labels.h"
 #include "model/host_metrics.h"
+#include "model/nat_metrics.h"
 #include "model/tcp_metrics.h"
 
 namespace kindling::agent {
@@ -235,6 +236,37 @@ TEST(PrometheusSeriesTest, TheHostsNetworkHasTheStoresNames) {
   const std::string family = "# TYPE kindling_net_send_drops_total counter\n";
   EXPECT_EQ(text.find(family), text.rfind(family));
   EXPECT_NE(text.find(family), std::string::npos);
+}
+
+TEST(PrometheusSeriesTest, NatHasBothAddresses) {
+  PrometheusSeries series({.max_series = 1});
+  const auto add = [&](uint16_t port, double value) {
+    model::EdgeEnds ends{.observer = model::Side::kClient, .client = {.workload = "curl"}};
+    ends.server = {.address = "10.2.0.7", .port = port};
+    model::Batch batch;
+    model::Labels labels = model::LabelsOf(ends);
+    model::AddLabel(model::nat::kKind, "dnat", labels);
+    model::AddLabel(model::nat::kAsked, "10.96.0.1:80", labels);
+    batch.series = {{.name = model::nat::kConnections,
+                     .kind = model::MetricKind::kDelta,
+                     .labels = std::move(labels)}};
+    batch.points = {{.value = value}};
+    series.Add(batch, kSecond);
+  };
+  add(8080, 2);
+  add(8080, 3);
+  add(8081, 4);  // beyond the cap
+  const std::string text = Text(series);
+  const size_t line = text.find("kindling_nat_connections_total{");
+  ASSERT_NE(line, std::string::npos);
+  const std::string first = text.substr(line, text.find('\n', line) - line);
+  for (const char* part :
+       {"src_workload_name=\"curl\"", "dst_ip=\"10.2.0.7\"",
+        "dst_port=\"8080\",kind=\"dnat\",asked=\"10.96.0.1:80\",seen_as=\"\"} 5"}) {
+    EXPECT_NE(first.find(part), std::string::npos) << part << " in " << first;
+  }
+  EXPECT_NE(text.find("dst_port=\"\",kind=\"\",asked=\"\",seen_as=\"\"} 4"), std::string::npos)
+      << text;
 }
 
 TEST(PrometheusSeriesTest, TcpGoesFromWhoSends) {

@@ -94,6 +94,8 @@ TEST(PromtoolTest, FindsNothingButTheUnitsOfKindlingsNames) {
     of_network.points.push_back({.series = static_cast<uint32_t>(of_network.series.size())});
     of_network.series.push_back({.name = info.name, .kind = info.kind, .labels = {}});
   }
+  of_network.points.push_back({.series = static_cast<uint32_t>(of_network.series.size())});
+  of_network.series.push_back({.name = "nat_connections", .kind = model::MetricKind::kDelta});
   series.Add(of_network, clock.BootNs());
   Aggregator aggregator({.host = "host-a"}, &exporter);
   aggregator.OnTick(clock.BootNs(), clock.WallNs());

@@ -129,6 +129,7 @@ class NatTest(unittest.TestCase):
         self.call(PUBLISHED, 80, BY_IPTABLES)
         self.call(two.address, PORT, DIRECT)
         time.sleep(SETTLE_S)
+        exposed = kindling.agent_metrics("node-1")
         kindling.stop_agents()
         (rule,) = [rule["rule"]["expr"] for rule in json.loads(
             self.inside("router", "nft", "-j", "list", "chain", "ip", "nat_test", "before"))["nftables"]
@@ -163,6 +164,11 @@ class NatTest(unittest.TestCase):
         with self.subTest("no address of a service among the edges"):
             for edge in kindling.edges()["edges"]:
                 self.assertFalse(edge["server"].startswith("10.96."), edge)
+        with self.subTest("Prometheus"):
+            values = [float(line.rsplit(" ", 1)[1]) for line in exposed.splitlines()
+                      if line.startswith("kindling_nat_connections_total{")
+                      and 'src_workload_name="tcp_client"' in line]
+            self.assertEqual(sum(values), BY_NFT + BY_IPTABLES)
         with self.subTest("a filter"):
             picked = kindling.get("nat", "-f", f"side=client address={one.address}")["edges"]
             self.assertEqual([edge["kind"] for edge in picked], ["dnat+snat"])
