@@ -118,6 +118,23 @@ class NatTest(unittest.TestCase):
                  for edge in kindling.get("tcp")["edges"]}
         self.assertEqual(edges, {("tcp_client", f"{SERVICE}:80"): DIRECT})
 
+    def test_a_recording_has_what_nat_did(self) -> None:
+        self.add_rules()
+        kindling = self.start({}, disabled=["interfaces"])
+        file = Path(self.entry.directory) / "nat.krec"
+        agent = kindling.start_recording(file, [self.hosts["client"].namespace_path,
+                                                self.hosts["router"].namespace_path])
+        self.call(SERVICE, 80, DIRECT)
+        time.sleep(SETTLE_S)
+        self.supervisor.stop([agent])
+        live = kindling.get("nat")["edges"]
+        self.assertEqual(sum(edge["connections"] for edge in live), DIRECT)
+        kindling.replay(file)
+        replayed = kindling.get("nat")["edges"]
+        for edge in live:
+            edge["connections"] *= 2  # the store has both runs
+        self.assertEqual(replayed, live)
+
     def test_true_ends_with_both_addresses(self) -> None:
         self.add_rules()
         one, two = self.hosts["one"], self.hosts["two"]
