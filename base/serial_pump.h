@@ -11,8 +11,8 @@ namespace kindling::base {
 // Threads: safe from any.
 class SerialPump {
  public:
-  // Calls `step`, and once more for each Run() that came meanwhile. What `step` uses must live until
-  // this returns.
+  // Calls `step`, and once more for each Run() that came meanwhile. What `step` uses must live
+  // until this returns.
   template <typename Step>
   void Run(const Step& step) {
     if (!Begin()) return;

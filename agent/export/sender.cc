@@ -277,8 +277,9 @@ void Sender::OnEnd(const absl::Status& status) {
     suspicions_ = same ? suspicions_ + 1 : 1;
     suspect_ = first;
     if (suspicions_ >= kTriesOfAMalformedBatch) {
-      LOG(ERROR) << "controller " << options_.controller.address << " refuses batch " << first.sequence
-                 << " of run " << first.epoch << ": " << status.message() << "; it is left out";
+      LOG(ERROR) << "controller " << options_.controller.address << " refuses batch "
+                 << first.sequence << " of run " << first.epoch << ": " << status.message()
+                 << "; it is left out";
       spool_->Refuse(first.epoch, first.sequence);
       suspicions_ = 0;
     }

@@ -256,7 +256,8 @@ TEST_F(SenderTest, ClearTextBeyondLoopbackMustBeAskedFor) {
   options.controller.insecure = true;
   EXPECT_OK(Sender::Create(options, spool_.get(), &base::SystemClock(), nullptr));
   for (const char* address : {"localhost:1", "127.0.0.1:1", "[::1]:1"}) {
-    EXPECT_OK(Sender::Create({.controller = {.address = address}}, spool_.get(), &base::SystemClock(), nullptr));
+    EXPECT_OK(Sender::Create({.controller = {.address = address}}, spool_.get(),
+                             &base::SystemClock(), nullptr));
   }
 }
 
