@@ -24,6 +24,7 @@ _LIBRARIES = {
     "libbpf": ["libbpf"],
     "libmnl": ["libmnl"],
     "nftables": ["libnftables"],
+    "pcap": ["libpcap"],
     "protobuf": ["protobuf"],
     "re2": ["re2"],
     "rocksdb": ["rocksdb"],
