@@ -19,6 +19,9 @@
 #include "agent/network/host/scope_namespaces.h"
 #include "agent/network_watch.h"
 #include "agent/overload.h"
+#include "agent/packets/capture_scope.h"
+#include "agent/packets/owner_tap.h"
+#include "agent/packets/packet_owners.h"
 #include "agent/recording/mask.h"
 #include "agent/recording/writer.h"
 #include "agent/task_kinds.h"
@@ -183,6 +186,10 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
     reader.target = recording.get();
     sink = recording.get();
   }
+  PacketOwners packet_owners;
+  OwnerTap owner_tap(*sink, pipeline, packet_owners, own_cgroup);
+  sink = &owner_tap;
+  ASSIGN_OR_RETURN(const CaptureScope capture_scope, CaptureScope::Open(config.scope()));
 
   const auto find_namespaces = [scope = ScopeOf(config)] { return FindNamespaces(scope, "/proc"); };
   NetworkWatch network(config, find_namespaces);
@@ -202,7 +209,8 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
                               .agent_id = config.agent_id(),
                               .host = config.host(),
                               .cluster = config.cluster()},
-                             TaskKindsOf(config, {requests, pipeline, *source, find_namespaces})));
+                             TaskKindsOf(config, {requests, pipeline, *source, find_namespaces,
+                                                  capture_scope, packet_owners})));
   attendance->Start();
   std::fprintf(stderr, "ready: capturing (%s), scope: %s\n", identity.capture_hook.c_str(),
                identity.scope.c_str());

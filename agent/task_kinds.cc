@@ -10,6 +10,7 @@
 #include "agent/connections/connections_task.h"
 #include "agent/firewall/rules_task.h"
 #include "agent/kernel/kernel_source.h"
+#include "agent/packets/packet_task.h"
 #include "agent/pipeline/pipeline.h"
 #include "base/status_macros.h"
 
@@ -57,7 +58,8 @@ absl::StatusOr<OpenConnections> ListOpen(const TaskSources& sources, size_t most
 std::vector<TaskKind> TaskKindsOf(const config::v1::AgentConfig& config, TaskSources sources) {
   std::vector<TaskKind> kinds = {
       ConnectionsTaskKind([sources](size_t most) { return ListOpen(sources, most); }),
-      RulesTaskKind(sources.find_namespaces)};
+      RulesTaskKind(sources.find_namespaces),
+      PacketCaptureKind(sources.capture_scope, sources.packet_owners)};
   const auto& disabled = config.tasks().disable();
   std::erase_if(kinds, [&](const TaskKind& kind) {
     return std::ranges::any_of(

@@ -10,7 +10,9 @@
 namespace kindling::agent {
 
 class CaptureRequests;
+class CaptureScope;
 class KernelSource;
+class PacketOwners;
 class Pipeline;
 
 // What tasks learn from. Lifetime: longer than the tasks'.
@@ -20,6 +22,8 @@ struct TaskSources {
   Pipeline& pipeline;
   KernelSource& source;
   std::function<ScopeNamespaces()> find_namespaces;
+  const CaptureScope& capture_scope;
+  PacketOwners& packet_owners;
 };
 
 // What this agent does for operators, as far as its configuration allows it.

@@ -63,6 +63,11 @@ class Pipeline final : public EventSink, private ConversationSink {
   const ConnTable& conns() const { return conns_; }
   // The connections that are open now, at most so many; without TCP's state of them.
   OpenConnections ListConnections(size_t most);
+  const SocketIndex& sockets() const { return sockets_; }
+  // Valid until the next call of a non-const method.
+  const ProcessTable::Process& ProcessOf(uint32_t tgid) { return processes_.Get(tgid); }
+  // Grows whenever a process gets another name.
+  uint64_t names_version() const { return processes_.names_version(); }
 
  private:
   class EdgeAttachment;

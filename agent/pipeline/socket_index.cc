@@ -96,6 +96,16 @@ void SocketIndex::AddListener(const ListenEvent& event) {
   AddHolder({event.transport, event.netns, event.port}, {.tgid = event.tgid});
 }
 
+void SocketIndex::ForEachListener(
+    const std::function<void(model::Transport, uint32_t netns, uint16_t port, uint32_t tgid)>&
+        visit) const {
+  for (const auto& [port, holders] : holders_) {
+    for (const Holder& holder : holders) {
+      visit(port.transport, port.netns, port.port, holder.tgid);
+    }
+  }
+}
+
 void SocketIndex::AddHolder(const Port& port, const Holder& holder) {
   if (holder_count_ >= kMaxListeners) {
     // The end of an unconnected client socket is not told: such ports must not crowd out servers.

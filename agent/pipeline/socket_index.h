@@ -46,6 +46,10 @@ class SocketIndex {
   // Who listens where a connection was accepted; 0: not known.
   uint32_t ListenerOf(const ConnOpen& open) const;
 
+  // Who has which TCP or UDP port to receive at.
+  void ForEachListener(const std::function<void(model::Transport, uint32_t netns, uint16_t port,
+                                                uint32_t tgid)>& visit) const;
+
   // Addresses of a network namespace that sockets in scope have used, without loopback.
   void ForEachLocalAddress(uint32_t netns,
                            const std::function<void(const IpAddress&)>& visit) const;
