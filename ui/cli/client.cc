@@ -15,6 +15,7 @@
 #include "kindling/v1/admin.grpc.pb.h"
 #include "kindling/v1/connections.grpc.pb.h"
 #include "kindling/v1/firewall.grpc.pb.h"
+#include "kindling/v1/packets.grpc.pb.h"
 #include "kindling/v1/query.grpc.pb.h"
 #include "ui/cli/text.h"
 
@@ -87,6 +88,7 @@ struct Client::Rep {
   std::unique_ptr<v1::StoreService::Stub> store;
   std::unique_ptr<v1::ConnectionService::Stub> connections;
   std::unique_ptr<v1::FirewallService::Stub> firewall;
+  std::unique_ptr<v1::CaptureService::Stub> capture;
 
   // What went wrong, for a person.
   absl::Status Explain(const grpc::Status& status) const {
@@ -182,6 +184,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& opti
   rep->store = v1::StoreService::NewStub(channel);
   rep->connections = v1::ConnectionService::NewStub(channel);
   rep->firewall = v1::FirewallService::NewStub(channel);
+  rep->capture = v1::CaptureService::NewStub(channel);
   return std::unique_ptr<Client>(new Client(std::move(rep)));
 }
 
@@ -255,6 +258,42 @@ absl::Status Client::Call(const v1::TraceRulesRequest& request, const RulesVisit
   grpc::Status finished;
   RETURN_IF_ERROR(ReadAll<v1::TraceRulesResponse>(context, *reader, visit, &finished));
   return rep_->Explain(finished);
+}
+
+namespace {
+
+class RpcPacketStream final : public PacketStream {
+ public:
+  using Explain = std::function<absl::Status(const grpc::Status&)>;
+
+  RpcPacketStream(v1::CaptureService::Stub& stub, const v1::CapturePacketsRequest& request,
+                  absl::Time deadline, Explain explain)
+      : explain_(std::move(explain)) {
+    context_.set_deadline(absl::ToChronoTime(deadline));
+    stream_ = stub.CapturePackets(&context_);
+    stream_->Write(request);
+  }
+  // Whoever leaves early is not waited for.
+  ~RpcPacketStream() override { context_.TryCancel(); }
+
+  bool Next(v1::CapturePacketsResponse* response) override { return stream_->Read(response); }
+  void Stop() override { stream_->WritesDone(); }
+  absl::Status Finish() override { return explain_(stream_->Finish()); }
+
+ private:
+  const Explain explain_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::CapturePacketsRequest, v1::CapturePacketsResponse>>
+      stream_;
+};
+
+}  // namespace
+
+std::unique_ptr<PacketStream> Client::CapturePackets(const v1::CapturePacketsRequest& request,
+                                                     absl::Duration duration) {
+  return std::make_unique<RpcPacketStream>(
+      *rep_->capture, request, absl::Now() + duration + rep_->timeout,
+      [this](const grpc::Status& status) { return rep_->Explain(status); });
 }
 
 }  // namespace kindling::ui

@@ -11,6 +11,8 @@
 namespace kindling::v1 {
 class BackupStoreRequest;
 class BackupStoreResponse;
+class CapturePacketsRequest;
+class CapturePacketsResponse;
 class CompactStoreRequest;
 class CompactStoreResponse;
 class GetServerInfoRequest;
@@ -64,6 +66,21 @@ struct ClientOptions {
   absl::Duration timeout = absl::Seconds(10);  // of one call
 };
 
+// A capture of packets that goes on.
+//
+// Threads: one, but for Stop().
+// Lifetime: the client's at most.
+class PacketStream {
+ public:
+  virtual ~PacketStream() = default;
+  // Waits for the next part of the answer; false: there is none any more.
+  virtual bool Next(v1::CapturePacketsResponse* response) = 0;
+  // Asks for the end: what there is still comes.
+  virtual void Stop() = 0;
+  // How it ended. Call once, after Next() was false.
+  virtual absl::Status Finish() = 0;
+};
+
 // Asks a controller.
 //
 // Failure: every method's status is one sentence that says what to do: Unavailable when nothing
@@ -105,6 +122,10 @@ class Client {
   absl::Status Call(const v1::CompactStoreRequest& request, v1::CompactStoreResponse* response);
   absl::Status Call(const v1::BackupStoreRequest& request, v1::BackupStoreResponse* response);
   absl::Status Call(const v1::VerifyStoreRequest& request, v1::VerifyStoreResponse* response);
+
+  // Of `duration`; the time-out is for what comes besides.
+  std::unique_ptr<PacketStream> CapturePackets(const v1::CapturePacketsRequest& request,
+                                               absl::Duration duration);
 
   const std::string& address() const;
 

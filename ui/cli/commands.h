@@ -23,6 +23,7 @@ Command GetLabelsCommand();
 Command GetSeriesCommand();
 Command GetMetricCommand();
 Command DescribeSpanCommand();
+Command CapturePacketsCommand();
 Command MapCommand();
 Command TopCommand();
 Command TraceRulesCommand();

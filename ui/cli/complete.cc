@@ -31,7 +31,9 @@ std::optional<model::RecordKind> RecordsOf(const Command* command) {
 
 std::vector<std::string> Values(const OptionSpec& option, const Command* command,
                                 const std::string& typed) {
-  if (option.name == "filter") {
+  // A command's own --filter is of another language.
+  const bool is_ours = command == nullptr || command->takes_filter;
+  if (option.name == "filter" && is_ours) {
     const model::FilterCompletion found = model::CompleteFilter(typed, RecordsOf(command));
     std::vector<std::string> values;
     for (const std::string& word : found.words) {

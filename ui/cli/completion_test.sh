@@ -18,7 +18,7 @@ expect() {
 	fi
 }
 
-expect 'kindlingctl ' '' map top get describe trace store version completion help
+expect 'kindlingctl ' '' map top get describe capture trace store version completion help
 expect 'kindlingctl g' g get
 expect 'kindlingctl get se' se services series
 expect 'kindlingctl get edges -o y' y yaml

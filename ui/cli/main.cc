@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "ui/cli/cli.h"
+#include "ui/cli/interrupts.h"
 #include "ui/cli/unix_terminal.h"
 
 extern char** environ;
@@ -22,7 +23,8 @@ int main(int argc, char** argv) {
                               .zone = absl::LocalTimeZone(),
                               .out_is_terminal = isatty(STDOUT_FILENO) == 1,
                               .err_is_terminal = isatty(STDERR_FILENO) == 1,
-                              .columns = ui::TerminalColumns()};
+                              .columns = ui::TerminalColumns(),
+                              .catch_interrupts = ui::CatchInterrupts};
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string text = *variable;
     const size_t equals = text.find('=');

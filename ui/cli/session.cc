@@ -143,6 +143,13 @@ absl::StatusOr<Globals> ParseGlobals(const Command& command, const ParsedArgs& a
   return globals;
 }
 
+absl::StatusOr<Client*> Session::client() {
+  if (client_ == nullptr) {
+    ASSIGN_OR_RETURN(client_, Client::Create(globals_.client));
+  }
+  return client_.get();
+}
+
 v1::TimeRange Session::time_range() const {
   v1::TimeRange range;
   range.set_start_ns(globals_.range.start_ns);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -51,6 +52,8 @@ struct Environment {
   int columns = 0;  // of the terminal; 0: not one, cut nothing
   // Takes over the terminal until the result is destroyed; null: there is none.
   std::function<std::unique_ptr<Terminal>()> open_terminal;
+  // See CatchInterrupts(); for commands that have something to finish.
+  std::function<const std::atomic<bool>&()> catch_interrupts;
 };
 
 // The options every command has, parsed.
@@ -101,15 +104,14 @@ class Session {
   v1::TimeRange time_range() const;
   std::string TimeInWords() const;
 
-  // Asks the controller; the connection is made on first use.
+  // To the controller; made on first use.
+  absl::StatusOr<Client*> client();
+
+  // Asks the controller.
   template <typename Request, typename Response>
   absl::Status Ask(const Request& request, Response response) {
-    if (client_ == nullptr) {
-      absl::StatusOr<std::unique_ptr<Client>> client = Client::Create(globals_.client);
-      if (!client.ok()) return client.status();
-      client_ = *std::move(client);
-    }
-    return client_->Call(request, response);
+    const absl::StatusOr<Client*> asked = client();
+    return asked.ok() ? (*asked)->Call(request, response) : asked.status();
   }
 
   // Prints `message` if the format is json or yaml; false: it is another.
