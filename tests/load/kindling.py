@@ -44,14 +44,15 @@ class Program:
 
 
 class Controller(Program):
-    def __init__(self, bin_dir: Path, root: Path) -> None:
+    def __init__(self, bin_dir: Path, root: Path, cpu: str | None = LOAD_CPU) -> None:
         root.mkdir(parents=True)
         self.address = f"127.0.0.1:{free_port()}"
         self._ctl = bin_dir / "kindlingctl"
         config = root / "controller.yaml"
         config.write_text(f"listen: {self.address}\ndata_directory: {root}/data\n")
         super().__init__(
-            "kindling-controller", [str(bin_dir / "kindling-controller"), "--config", str(config)], root / "log"
+            "kindling-controller", [str(bin_dir / "kindling-controller"), "--config", str(config)], root / "log",
+            cpu
         )
 
     def requests(self, server: str) -> int:
@@ -74,7 +75,8 @@ class Controller(Program):
 
 
 class Agent(Program):
-    def __init__(self, bin_dir: Path, root: Path, controller: Controller, scope: str) -> None:
+    def __init__(self, bin_dir: Path, root: Path, controller: Controller, scope: str,
+                 cpu: str | None = LOAD_CPU) -> None:
         root.mkdir(parents=True, exist_ok=True)
         config = root / "agent.yaml"
         config.write_text(
@@ -82,7 +84,8 @@ class Agent(Program):
             f"scope: {{{scope}}}\nspool: {{directory: {root}/spool}}\n"
             f"metrics_listen: 'off'\nwindow_s: 1\n"
         )
-        super().__init__("kindling-agent", [str(bin_dir / "kindling-agent"), "--config", str(config)], root / "log")
+        super().__init__("kindling-agent", [str(bin_dir / "kindling-agent"), "--config", str(config)], root / "log",
+                         cpu)
 
     def cost(self) -> Cost:
         return read_cost(self.pid)

@@ -22,6 +22,10 @@ case $bench in
 	tools=(//tests/load:net_load)
 	run=(as_root)
 	;;
+*/capture.py)
+	tools=(//tests/load:capture_packets //tests/load:udp_load)
+	run=(as_root)
+	;;
 */store.py)
 	tools=(//tests/load/store:make_load //tests/load/store:send_load //tests/load/store:query_load
 		//tests/load/store:row_store //tests/load/store:store_probe)
