@@ -17,13 +17,14 @@ enum class AttachUse : uint8_t {
   kSocketTracepoints,  // only with DataHook::kSocketTracepoints
   kSysExit,            // only with DataHook::kSysExit
   kAlways,
+  kPathTrace,  // only while a packet path is traced: a program of bpf/path.bpf.c
 };
 
 struct AttachRow {
   // As in the section name, and as named in the config's `disable`. A second program of the same
   // hook has a word after a colon.
   std::string_view hook;
-  std::string_view program;  // in bpf/capture.bpf.c
+  std::string_view program;  // in bpf/capture.bpf.c, or bpf/path.bpf.c
   AttachUse use;
   std::string_view btf_name;  // must be in the kernel's BTF; empty: see `tracefs_event`
   std::string_view tracefs_event;

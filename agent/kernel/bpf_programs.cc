@@ -123,7 +123,7 @@ absl::Status BpfPrograms::ChooseHooks(const KernelFacts& facts) {
   const AttachUse other =
       hook_ == DataHook::kSysExit ? AttachUse::kSocketTracepoints : AttachUse::kSysExit;
   for (const AttachRow& row : AttachTable()) {
-    if (row.use == other) continue;
+    if (row.use == other || row.use == AttachUse::kPathTrace) continue;
     if (is_disabled(row) || !facts.Has(row)) {
       missing_.push_back({.hook = std::string(row.hook),
                           .why = is_disabled(row) ? "disabled by config" : "not in this kernel",

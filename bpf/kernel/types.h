@@ -94,9 +94,77 @@ struct tcp_sock {
 	__u8 chrono_type : 2;
 };
 
-struct sk_buff {
-	char cb[48];
+struct net_device {
+	possible_net_t nd_net;
+	char name[16];
+	int ifindex;
+	unsigned int flags;
+	unsigned long priv_flags : 32;
 };
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
+struct sk_buff {
+	struct net_device *dev;
+	struct sock *sk;
+	char cb[48];
+	unsigned long _skb_refdst;
+	unsigned long _nfct;
+	unsigned int len;
+	unsigned int data_len;
+	__be16 protocol;
+	__u16 network_header;
+	int skb_iif;
+	__u32 mark;
+	unsigned int tail; /* an offset from head, as on every 64-bit kernel */
+	unsigned char *head;
+	unsigned char *data;
+};
+
+union nf_inet_addr {
+	__u32 all[4];
+};
+
+union nf_conntrack_man_proto {
+	__be16 all;
+};
+
+struct nf_conntrack_man {
+	union nf_inet_addr u3;
+	union nf_conntrack_man_proto u;
+	__u16 l3num;
+};
+
+struct nf_conntrack_tuple {
+	struct nf_conntrack_man src;
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__be16 all;
+		} u;
+		__u8 protonum;
+	} dst;
+};
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+};
+
+struct nf_conn {
+	struct nf_conntrack_tuple_hash tuplehash[2]; /* as it began, and as it is answered */
+};
+
+struct Qdisc_ops {
+	char id[16];
+};
+
+struct Qdisc {
+	const struct Qdisc_ops *ops;
+};
+
+struct netdev_queue;
 
 struct tcp_skb_cb {
 	__u16 tcp_gso_segs;
@@ -252,6 +320,11 @@ struct bpf_iter__bpf_map_elem {
 #define TCP_CA_Recovery	  3
 #define TCP_CA_Loss	  4
 #define SOCK_DONE	  1 /* bit of skc_flags: the peer's FIN came */
+#define IFF_LOOPBACK	  0x8
+#define IFF_BRIDGE_PORT	  0x200 /* of priv_flags */
+#define NFCT_INFOMASK	  7UL /* of _nfct: enum ip_conntrack_info */
+#define IP_CT_IS_REPLY	  3
+#define SKB_DST_NOREF	  1UL /* in the low bits of _skb_refdst */
 #define MSG_PEEK	  0x02
 #define MSG_TRUNC	  0x20
 #define MSG_ERRQUEUE	  0x2000
