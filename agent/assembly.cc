@@ -34,6 +34,15 @@ ControllerAddress ControllerAddressOf(const config::v1::AgentConfig& config) {
           .insecure = config.controller().insecure()};
 }
 
+ScopeOptions ScopeOptionsOf(const config::v1::AgentConfig& config) {
+  const auto& scope = config.scope();
+  return {
+      .host = scope.host(),
+      .network_namespaces = {scope.network_namespaces().begin(), scope.network_namespaces().end()},
+      .cgroups = {scope.cgroups().begin(), scope.cgroups().end()},
+      .pids = {scope.pids().begin(), scope.pids().end()}};
+}
+
 Pipeline::Options PipelineOptionsOf(const config::v1::AgentConfig& config, std::string own_cgroup) {
   Pipeline::Options options;
   options.host = config.host();

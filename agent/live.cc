@@ -45,18 +45,9 @@ std::string KernelRelease() {
   return names.release;
 }
 
-ScopeOptions ScopeOf(const config::v1::AgentConfig& config) {
-  const config::v1::Scope& scope = config.scope();
-  return {
-      .host = scope.host(),
-      .network_namespaces = {scope.network_namespaces().begin(), scope.network_namespaces().end()},
-      .cgroups = {scope.cgroups().begin(), scope.cgroups().end()},
-      .pids = {scope.pids().begin(), scope.pids().end()}};
-}
-
 KernelSourceOptions KernelOptionsOf(const config::v1::AgentConfig& config) {
   KernelSourceOptions options;
-  options.scope = ScopeOf(config);
+  options.scope = ScopeOptionsOf(config);
   options.hook = config.capture().hook();
   options.disable = {config.capture().disable().begin(), config.capture().disable().end()};
   options.data_ring_bytes = config.capture().data_ring_bytes();
@@ -191,7 +182,9 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
   sink = &owner_tap;
   ASSIGN_OR_RETURN(const CaptureScope capture_scope, CaptureScope::Open(config.scope()));
 
-  const auto find_namespaces = [scope = ScopeOf(config)] { return FindNamespaces(scope, "/proc"); };
+  const auto find_namespaces = [scope = ScopeOptionsOf(config)] {
+    return FindNamespaces(scope, "/proc");
+  };
   NetworkWatch network(config, find_namespaces);
   EventSink& captured = network.Through(*sink);
 

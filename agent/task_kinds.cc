@@ -5,12 +5,14 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "agent/assembly.h"
 #include "agent/capture/events.h"
 #include "agent/connections/capture_requests.h"
 #include "agent/connections/connections_task.h"
 #include "agent/firewall/rules_task.h"
 #include "agent/kernel/kernel_source.h"
 #include "agent/packets/packet_task.h"
+#include "agent/path/path_task.h"
 #include "agent/pipeline/pipeline.h"
 #include "base/status_macros.h"
 
@@ -59,7 +61,11 @@ std::vector<TaskKind> TaskKindsOf(const config::v1::AgentConfig& config, TaskSou
   std::vector<TaskKind> kinds = {
       ConnectionsTaskKind([sources](size_t most) { return ListOpen(sources, most); }),
       RulesTaskKind(sources.find_namespaces),
-      PacketCaptureKind(sources.capture_scope, sources.packet_owners)};
+      PacketCaptureKind(sources.capture_scope, sources.packet_owners),
+      PathTaskKind(
+          {.scope = ScopeOptionsOf(config),
+           .disable = {config.capture().disable().begin(), config.capture().disable().end()},
+           .node = config.host()})};
   const auto& disabled = config.tasks().disable();
   std::erase_if(kinds, [&](const TaskKind& kind) {
     return std::ranges::any_of(

@@ -29,6 +29,7 @@
 #include "controller/ingest/ingest_service.h"
 #include "controller/listen_address.h"
 #include "controller/packets/capture_service.h"
+#include "controller/path/path_service.h"
 #include "controller/query/flow_cache.h"
 #include "controller/query/query_service.h"
 #include "controller/server_poller.h"
@@ -102,7 +103,8 @@ class Controller::Parts {
         task_service_(tasks_, access_),
         connections_({*store_, registry_, clock, flows_}, tasks_, access_),
         firewall_(registry_, tasks_, access_),
-        capture_service_({*store_, registry_, clock, flows_}, tasks_, access_) {}
+        capture_service_({*store_, registry_, clock, flows_}, tasks_, access_),
+        path_service_({*store_, registry_, clock, flows_}, tasks_, access_) {}
 
   absl::Status Listen(const ControllerOptions& options);
   absl::Status ServeMetrics(const std::string& listen);
@@ -131,6 +133,7 @@ class Controller::Parts {
   ConnectionService connections_;
   FirewallService firewall_;
   CaptureService capture_service_;
+  PathService path_service_;
   std::unique_ptr<base::HttpServer> metrics_server_;
   std::unique_ptr<ServerPoller> poller_;
   std::unique_ptr<grpc::Server> server_;
@@ -156,6 +159,7 @@ absl::Status Controller::Parts::Listen(const ControllerOptions& options) {
   builder.RegisterService(connections_.service());
   builder.RegisterService(firewall_.service());
   builder.RegisterService(capture_service_.service());
+  builder.RegisterService(path_service_.service());
   builder.SetMaxReceiveMessageSize(IngestService::kMaxMessageBytes);
   grpc::ResourceQuota quota("kindling-controller");
   quota.SetMaxThreads(kMaxQueryThreads);

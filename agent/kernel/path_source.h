@@ -46,9 +46,9 @@ struct KernelHop {
   KernelTuple carrier;  // VXLAN's own; no addresses: none
   uint32_t vni = 0;
   uint32_t netns = 0;
-  uint32_t interface = 0;  // its index there; 0: none
+  uint32_t interface = 0;    // its index there; 0: none
   uint32_t received_by = 0;  // the one that it came in by; 0: none
-  uint32_t sequence = 0;   // TCP's, of ICMP its id and number, of UDP the first payload bytes
+  uint32_t sequence = 0;     // TCP's, of ICMP its id and number, of UDP the first payload bytes
   uint32_t payload_bytes = 0;
   uint32_t mark = 0;
   uint32_t reason = 0;  // of a drop: enum skb_drop_reason; of ICMP: type << 8 | code

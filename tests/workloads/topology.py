@@ -67,3 +67,24 @@ def create(entry: registry.Entry) -> tuple[Host, Host]:
         for link in ("lo", "eth0"):
             _ip("-n", host.namespace, "link", "set", link, "up")
     return a, b
+
+
+def create_routed(entry: registry.Entry) -> tuple[Host, Host, Host]:
+    """Two hosts with a router between them, which forwards IPv4: client, router, server. The router's devices are named
+    after who is behind them; its address is the one that the client knows it by."""
+    client, router, server = hosts = (Host(f"{entry.name}-c", "10.77.0.2"),
+                                      Host(f"{entry.name}-r", "10.77.0.1"),
+                                      Host(f"{entry.name}-s", "10.78.0.2"))
+    _make(entry, *hosts)
+    for host, device, gateway in ((client, "to-client", "10.77.0.1"), (server, "to-server", "10.78.0.1")):
+        _ip("link", "add", "eth0", "netns", host.namespace, "type", "veth",
+            "peer", "name", device, "netns", router.namespace)
+        _ip("-n", host.namespace, "addr", "add", f"{host.address}/24", "dev", "eth0")
+        _ip("-n", router.namespace, "addr", "add", f"{gateway}/24", "dev", device)
+        for namespace, link in ((host.namespace, "lo"), (host.namespace, "eth0"),
+                                (router.namespace, device)):
+            _ip("-n", namespace, "link", "set", link, "up")
+        _ip("-n", host.namespace, "route", "add", "default", "via", gateway)
+    _ip("-n", router.namespace, "link", "set", "lo", "up")
+    _ip("netns", "exec", router.namespace, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
+    return client, router, server

@@ -16,6 +16,7 @@
 #include "kindling/v1/connections.grpc.pb.h"
 #include "kindling/v1/firewall.grpc.pb.h"
 #include "kindling/v1/packets.grpc.pb.h"
+#include "kindling/v1/paths.grpc.pb.h"
 #include "kindling/v1/query.grpc.pb.h"
 #include "ui/cli/text.h"
 
@@ -89,6 +90,7 @@ struct Client::Rep {
   std::unique_ptr<v1::ConnectionService::Stub> connections;
   std::unique_ptr<v1::FirewallService::Stub> firewall;
   std::unique_ptr<v1::CaptureService::Stub> capture;
+  std::unique_ptr<v1::PathService::Stub> paths;
 
   // What went wrong, for a person.
   absl::Status Explain(const grpc::Status& status) const {
@@ -185,6 +187,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Create(const ClientOptions& opti
   rep->connections = v1::ConnectionService::NewStub(channel);
   rep->firewall = v1::FirewallService::NewStub(channel);
   rep->capture = v1::CaptureService::NewStub(channel);
+  rep->paths = v1::PathService::NewStub(channel);
   return std::unique_ptr<Client>(new Client(std::move(rep)));
 }
 
@@ -294,6 +297,16 @@ std::unique_ptr<PacketStream> Client::CapturePackets(const v1::CapturePacketsReq
   return std::make_unique<RpcPacketStream>(
       *rep_->capture, request, absl::Now() + duration + rep_->timeout,
       [this](const grpc::Status& status) { return rep_->Explain(status); });
+}
+
+absl::Status Client::Call(const v1::TracePathRequest& request, const PathVisitor& visit) {
+  grpc::ClientContext context;
+  context.set_deadline(
+      absl::ToChronoTime(absl::Now() + rep_->timeout + absl::Milliseconds(request.limit_ms())));
+  const auto reader = rep_->paths->TracePath(&context, request);
+  grpc::Status finished;
+  RETURN_IF_ERROR(ReadAll<v1::TracePathResponse>(context, *reader, visit, &finished));
+  return rep_->Explain(finished);
 }
 
 }  // namespace kindling::ui

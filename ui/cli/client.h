@@ -51,6 +51,8 @@ class QueryRangeRequest;
 class QueryRangeResponse;
 class TraceRulesRequest;
 class TraceRulesResponse;
+class TracePathRequest;
+class TracePathResponse;
 class VerifyStoreRequest;
 class VerifyStoreResponse;
 }  // namespace kindling::v1
@@ -118,6 +120,9 @@ class Client {
   // The same; ends with the trace, which may take longer than the timeout of a question.
   using RulesVisitor = std::function<absl::Status(const v1::TraceRulesResponse&)>;
   absl::Status Call(const v1::TraceRulesRequest& request, const RulesVisitor& visit);
+  // The same, part by part as they come; the timeout counts from when the trace should be over.
+  using PathVisitor = std::function<absl::Status(const v1::TracePathResponse&)>;
+  absl::Status Call(const v1::TracePathRequest& request, const PathVisitor& visit);
   absl::Status Call(const v1::GetStoreStatusRequest& request, v1::GetStoreStatusResponse* response);
   absl::Status Call(const v1::CompactStoreRequest& request, v1::CompactStoreResponse* response);
   absl::Status Call(const v1::BackupStoreRequest& request, v1::BackupStoreResponse* response);

@@ -25,6 +25,7 @@ std::span<const Command> Commands() {
       GetAgentsCommand(),
       GetProcessesCommand(),
       CapturePacketsCommand(),
+      TracePathCommand(),
       TraceRulesCommand(),
       StoreStatusCommand(),
       StoreCompactCommand(),

@@ -31,6 +31,7 @@ Command StoreStatusCommand();
 Command StoreCompactCommand();
 Command StoreBackupCommand();
 Command StoreVerifyCommand();
+Command TracePathCommand();
 Command VersionCommand();
 Command CompletionCommand();
 
