@@ -30,6 +30,7 @@ class OwnerTap final : public EventSink {
   void OnData(const DataEvent& event) override;
   void OnListen(const ListenEvent& event) override;
   void OnTask(const TaskEvent& event) override { next_.OnTask(event); }
+  void OnNat(const NatEvent& event) override { next_.OnNat(event); }
   void OnNetwork(const NetworkReading& reading) override { next_.OnNetwork(reading); }
   void OnKernelLoss(const KernelLoss& loss) override { next_.OnKernelLoss(loss); }
   void OnTick(int64_t boot_ns, int64_t wall_ns) override;
