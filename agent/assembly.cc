@@ -47,6 +47,7 @@ Pipeline::Options PipelineOptionsOf(const config::v1::AgentConfig& config, std::
   Pipeline::Options options;
   options.host = config.host();
   options.own_cgroup = std::move(own_cgroup);
+  options.drops.host = options.host;
   options.conns.max_connections = config.limits().connections();
   options.conns.no_response_ns = int64_t{config.no_response_s()} * 1'000'000'000;
   options.keep_values = config.redaction().keep_values();

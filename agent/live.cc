@@ -223,6 +223,7 @@ absl::Status RunLive(const config::v1::AgentConfig& config, const LiveOptions& o
     if (samples.IsDue(clock.WallNs())) {
       network.Sample();
       source->SampleTcp(captured);
+      source->SampleDrops(captured);
     }
     requests.Serve();
     gauges.connections = pipeline.connections();

@@ -23,6 +23,8 @@ class LastTick final : public EventSink {
   void OnConnCounters(const ConnCounters&) override {}
   void OnTcp(const TcpSample&) override {}
   void OnListener(const ListenerSample&) override {}
+  void OnDrop(const DropSample&) override {}
+  void OnDatagrams(const DatagramSample&) override {}
   void OnData(const DataEvent&) override {}
   void OnListen(const ListenEvent&) override {}
   void OnTask(const TaskEvent&) override {}

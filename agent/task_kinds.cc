@@ -27,6 +27,8 @@ struct TcpSamples final : EventSink {
   void OnConnCounters(const ConnCounters&) override {}
   void OnTcp(const TcpSample& sample) override { by_id[sample.id] = sample; }
   void OnListener(const ListenerSample&) override {}
+  void OnDrop(const DropSample&) override {}
+  void OnDatagrams(const DatagramSample&) override {}
   void OnData(const DataEvent&) override {}
   void OnListen(const ListenEvent&) override {}
   void OnTask(const TaskEvent&) override {}

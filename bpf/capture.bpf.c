@@ -183,7 +183,7 @@ static __always_inline int kd_listening(struct sock *sk)
 		kd_announce_listener_end(c, sk);
 	kd_start_conn(c, KD_TRANSPORT_TCP, netns, 1);
 	c->flags = KD_CONN_LISTENER;
-	c->tcp.counted_before = BPF_CORE_READ(sk, sk_drops.counter);
+	c->tcp.counted_before = kd_socket_drops(sk);
 	kd_announce_listen(sk, KD_TRANSPORT_TCP, netns, c->tgid);
 	return 0;
 }
@@ -410,7 +410,7 @@ int kd_find_sockets(struct bpf_iter__task_file *ctx)
 				kd_start_conn(c, transport, netns, 0);
 				c->tgid = tgid;
 				c->flags = KD_CONN_LISTENER;
-				c->tcp.counted_before = BPF_CORE_READ(sk, sk_drops.counter);
+				c->tcp.counted_before = kd_socket_drops(sk);
 			}
 		}
 		bpf_seq_write(seq, &found.listen, sizeof(found.listen));
@@ -430,6 +430,8 @@ int kd_find_sockets(struct bpf_iter__task_file *ctx)
 			return 0;
 		kd_start_conn(c, transport, netns, 0);
 		c->tgid = tgid;
+		if (transport == KD_TRANSPORT_UDP)
+			c->tcp.counted_before = kd_socket_drops(sk);
 	}
 	kd_fill_open(&found.open, c, sk, c->turns ? kd_late_origin(c) : KD_ORIGIN_FOUND);
 	if (!bpf_seq_write(seq, &found.open, sizeof(found.open)))
@@ -490,3 +492,4 @@ int kd_sweep_by_address(struct bpf_iter__bpf_map_elem *ctx)
 }
 
 #include "bpf/tcp.bpf.h"
+#include "bpf/drops.bpf.h"

@@ -4,6 +4,7 @@
 /* The programs of TCP's health: what was sent again, resets, samples. Included by capture.bpf.c. */
 
 #include "bpf/common/tcp.bpf.h"
+#include "bpf/wire/drops.h"
 
 /*
  * Counts what was sent again by cause. The sum is the socket's own, so that nothing is missed where this is not
@@ -102,6 +103,27 @@ static __always_inline int kd_sample_listener(struct seq_file *seq, const struct
 	return 0;
 }
 
+/* A UDP socket has something to tell once it has thrown something away. */
+static __always_inline int kd_sample_udp(struct seq_file *seq, const struct kd_conn *c,
+					 const struct sock *sk)
+{
+	__u32 drops = kd_less(kd_socket_drops(sk), c->tcp.counted_before);
+	struct kd_udp_stats stats = {};
+
+	if (!drops || !(c->flags & KD_CONN_OPENED))
+		return 0;
+	stats.control.type = KD_CONTROL_UDP;
+	stats.control.size = sizeof(stats);
+	stats.conn = c->id;
+	stats.boot_ns = bpf_ktime_get_boot_ns();
+	stats.netns = c->netns;
+	stats.tgid = c->tgid;
+	stats.drops = drops;
+	kd_read_endpoints(&stats.ends, sk);
+	bpf_seq_write(seq, &stats, sizeof(stats));
+	return 0;
+}
+
 SEC("iter/bpf_sk_storage_map")
 int kd_sample_tcp(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
@@ -110,7 +132,11 @@ int kd_sample_tcp(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct kd_tcp_stats stats = {};
 	struct tcp_sock *tp;
 
-	if (!c || !sk || c->transport != KD_TRANSPORT_TCP)
+	if (!c || !sk)
+		return 0;
+	if (c->transport == KD_TRANSPORT_UDP)
+		return kd_sample_udp(ctx->meta->seq, c, sk);
+	if (c->transport != KD_TRANSPORT_TCP)
 		return 0;
 	if (c->flags & KD_CONN_LISTENER)
 		return kd_sample_listener(ctx->meta->seq, c, sk);
@@ -132,9 +158,17 @@ int kd_sample_tcp_by_address(struct bpf_iter__bpf_map_elem *ctx)
 	struct kd_tcp_stats stats = {};
 	const struct sock *sk;
 
-	if (!entry || !key || entry->conn.transport != KD_TRANSPORT_TCP)
+	if (!entry || !key)
 		return 0;
-	sk = (const struct sock *)*key; /* is there as long as the entry, which goes with it */
+	sk = (const struct sock *)*key;
+	/* Of what is not TCP the end is not seen: the address may be another socket's by now. */
+	if (entry->conn.transport == KD_TRANSPORT_UDP)
+		return entry->inode && entry->inode == kd_socket_inode(sk)
+			       ? kd_sample_udp(ctx->meta->seq, &entry->conn, sk)
+			       : 0;
+	if (entry->conn.transport != KD_TRANSPORT_TCP)
+		return 0;
+	/* TCP's socket is there as long as the entry, which goes with it. */
 	if (entry->conn.flags & KD_CONN_LISTENER)
 		return kd_sample_listener(ctx->meta->seq, &entry->conn, sk);
 	if (!(entry->conn.flags & KD_CONN_OPENED) || entry->conn.tcp.end_state)

@@ -136,6 +136,38 @@ struct ListenerSample {
 
 enum class Direction : uint8_t { kSent = 1, kReceived = 2 };  // as seen by the socket's owner
 
+// Packets that the kernel threw away since the sample before, which have all of this in common.
+// Addresses and ports are the packets', as they were where they were dropped.
+struct DropSample {
+  int64_t boot_ns = 0;                             // when it was read
+  uint32_t netns = 0;                              // where they were dropped
+  Direction direction = Direction::kReceived;      // into or out of it; kReceived if forwarded
+  std::string reason;                              // the kernel's own name, "netfilter_drop"
+  uint16_t ethertype = 0;                          // 0: had none yet
+  uint8_t protocol = 0;                            // IP's number; 0: not known
+  IpAddress source, destination;                   // none: not known
+  uint16_t source_port = 0, destination_port = 0;  // 0: none, or not known
+  bool without_ends = false;                       // more was dropped than could be told apart
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+  bool operator==(const DropSample&) const = default;
+};
+
+// What a UDP socket received and did not queue, for want of room above all: its own count, since
+// the agent knows it.
+struct DatagramSample {
+  ConnId id = 0;
+  int64_t boot_ns = 0;
+  uint32_t netns = 0;
+  IpAddress local;   // may be the wildcard address
+  IpAddress remote;  // none: not connected
+  uint16_t local_port = 0;
+  uint16_t remote_port = 0;
+  uint32_t tgid = 0;
+  uint32_t drops = 0;
+  bool operator==(const DatagramSample&) const = default;
+};
+
 // One successful read or write call on a socket.
 // Lifetime: `bytes` is valid only during OnData().
 struct DataEvent {
@@ -220,6 +252,8 @@ class EventSink {
   // Of a connection that is open: before its ConnCounters with closed set.
   virtual void OnTcp(const TcpSample& sample) = 0;
   virtual void OnListener(const ListenerSample& sample) = 0;
+  virtual void OnDrop(const DropSample& sample) = 0;
+  virtual void OnDatagrams(const DatagramSample& sample) = 0;
   virtual void OnData(const DataEvent& event) = 0;
   virtual void OnListen(const ListenEvent& event) = 0;
   virtual void OnTask(const TaskEvent& event) = 0;

@@ -139,20 +139,34 @@ constexpr AttachRow kRows[] = {
      .lost_without = "resets that refuse a connect; others are known by the error they leave",
      .minimum_kernel = "5.12",
      .cost = "per reset"},
+    {.hook = "tp_btf/kfree_skb",
+     .program = "kd_kfree_skb",
+     .use = AttachUse::kAlways,
+     .btf_name = "btf_trace_kfree_skb",
+     .gives = "dropped packets, from 5.17 on with the kernel's reason",
+     .lost_without = "dropped packets, but for what listeners and UDP sockets count themselves",
+     .minimum_kernel = "5.12",
+     .cost = "per dropped packet of the machine"},
     {.hook = "iter/bpf_sk_storage_map:tcp",
      .program = "kd_sample_tcp",
      .use = AttachUse::kSocketTracepoints,
      .btf_name = "bpf_iter_bpf_sk_storage_map",
-     .gives = "TCP's state of open connections; queues and drops of listeners",
-     .lost_without = "TCP's state of a connection before its end, and of a listener before its",
+     .gives =
+         "TCP's state of open connections; queues and drops of listeners; drops of UDP sockets",
+     .lost_without =
+         "TCP's state of a connection before its end, and of a listener before its; what "
+         "UDP sockets count as dropped",
      .minimum_kernel = "5.12",
      .cost = "per window and connection"},
     {.hook = "iter/bpf_map_elem:tcp",
      .program = "kd_sample_tcp_by_address",
      .use = AttachUse::kSysExit,
      .btf_name = "bpf_iter_bpf_map_elem",
-     .gives = "TCP's state of open connections; queues and drops of listeners",
-     .lost_without = "TCP's state of a connection before its end, and of a listener before its",
+     .gives =
+         "TCP's state of open connections; queues and drops of listeners; drops of UDP sockets",
+     .lost_without =
+         "TCP's state of a connection before its end, and of a listener before its; what "
+         "UDP sockets count as dropped",
      .minimum_kernel = "5.12",
      .cost = "per window and connection"},
     {.hook = "tp_btf/net_dev_queue:path",

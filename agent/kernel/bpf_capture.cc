@@ -14,6 +14,7 @@
 #include "base/status_macros.h"
 #include "bpf/wire/control.h"
 #include "bpf/wire/data.h"
+#include "bpf/wire/drops.h"
 #include "bpf/wire/tcp.h"
 
 namespace kindling::agent {
@@ -163,6 +164,8 @@ void BpfCapture::OnTcpRecord(std::span<const std::byte> record, EventSink& sink)
   } else if (type == KD_CONTROL_LISTENER && record.size() >= sizeof(kd_listener_stats)) {
     sink.OnListener(
         ToListenerSample(*static_cast<const kd_listener_stats*>(wire), programs_->reset_reasons()));
+  } else if (type == KD_CONTROL_UDP && record.size() >= sizeof(kd_udp_stats)) {
+    sink.OnDatagrams(ToDatagramSample(*static_cast<const kd_udp_stats*>(wire)));
   }
 }
 
@@ -291,9 +294,17 @@ void BpfCapture::SampleTcp(EventSink& sink) {
   }
 }
 
+void BpfCapture::SampleDrops(EventSink& sink) {
+  const absl::Status read = programs_->ReadDrops(base::SystemClock().BootNs(), sink);
+  if (!read.ok()) {
+    LOG_FIRST_N(WARNING, 3) << read;
+  }
+}
+
 void BpfCapture::Finish(EventSink& sink) {
   Drain(sink);
   SampleTcp(sink);
+  SampleDrops(sink);
   SweepCounters(sink);
   peers_.Expire(std::numeric_limits<int64_t>::max(), sink);
   // Counters are compared with the data in the tick after the next; what a processor has counted

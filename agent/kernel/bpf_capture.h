@@ -28,6 +28,7 @@ class BpfCapture final : public KernelSource {
   void Drain(EventSink& sink) override;
   void SweepCounters(EventSink& sink) override;
   void SampleTcp(EventSink& sink) override;
+  void SampleDrops(EventSink& sink) override;
   void Finish(EventSink& sink) override;
   void SetPayload(ConnId id, bool wanted) override { programs_->SetPayload(id, wanted); }
   void SetPayloadBytes(uint32_t bytes) override { programs_->SetPayloadBytes(bytes); }
@@ -45,7 +46,7 @@ class BpfCapture final : public KernelSource {
 
   absl::Status FindSockets(EventSink& sink);
   void OnControl(std::span<const std::byte> record, EventSink& sink);
-  // A record of wire/tcp.h.
+  // A record of a sample: of wire/tcp.h, or of a UDP socket.
   void OnTcpRecord(std::span<const std::byte> record, EventSink& sink);
   void OnOpen(const ConnOpen& open, EventSink& sink);
   void OnRecord(std::span<const std::byte> record, EventSink& sink);

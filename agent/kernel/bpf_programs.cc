@@ -81,6 +81,9 @@ absl::StatusOr<std::unique_ptr<BpfPrograms>> BpfPrograms::Load(const KernelSourc
   for (const std::string& name : facts->NamesOf("sk_rst_reason")) {
     programs->reset_reasons_.push_back(ResetReason(name));
   }
+  programs->drop_arguments_ = facts->ArgumentsOf("kfree_skb");
+  programs->drop_reasons_ =
+      DropReasons(facts->NamesOf("skb_drop_reason"), facts->NamesOf("skb_drop_reason_subsys"));
   RETURN_IF_ERROR(programs->LoadPrograms());
   RETURN_IF_ERROR(programs->FillScope());
   return programs;
@@ -156,6 +159,10 @@ absl::Status BpfPrograms::LoadPrograms() {
   rodata.kd_sees_resets = InUse("tp_btf/tcp_send_reset");
   rodata.kd_has_reset_reasons = has_reset_reasons_;
   rodata.kd_has_retransmit_errors = has_retransmit_errors_;
+  rodata.kd_finds_sockets = InUse("iter/task_file");
+  rodata.kd_has_drop_reasons = drop_arguments_ >= 3;
+  rodata.kd_has_drop_sockets = drop_arguments_ >= 4;
+  rodata.kd_purge_reason = rodata.kd_has_drop_reasons ? drop_reasons_.PurgeNumber() : 0;
   rodata.kd_scope_host = scope_.host;
   rodata.kd_scope_by_netns = !scope_.netns_inodes.empty();
   rodata.kd_scope_by_tgid = !scope_.pids.empty();
@@ -171,6 +178,11 @@ absl::Status BpfPrograms::LoadPrograms() {
     if (error == -EPERM && geteuid() != 0) return NotAllowed();
     return absl::FailedPreconditionError(
         absl::StrFormat("load the BPF programs: %s; libbpf said: %s", std::strerror(-error), log));
+  }
+  if (InUse("tp_btf/kfree_skb")) {
+    drops_ =
+        std::make_unique<DropCounters>(bpf_map__fd(skeleton_->maps.kd_drops),
+                                       bpf_map__fd(skeleton_->maps.kd_drops_beyond), drop_reasons_);
   }
   void* verdicts = mmap(nullptr, kVerdicts * sizeof(kd_verdict), PROT_READ | PROT_WRITE, MAP_SHARED,
                         bpf_map__fd(skeleton_->maps.kd_payload_verdicts), 0);
@@ -292,6 +304,10 @@ absl::StatusOr<std::string> BpfPrograms::SampleTcp() {
              ? RunIterator(skeleton_->progs.kd_sample_tcp_by_address,
                            bpf_map__fd(skeleton_->maps.kd_conns_by_address))
              : RunIterator(skeleton_->progs.kd_sample_tcp, bpf_map__fd(skeleton_->maps.kd_conns));
+}
+
+absl::Status BpfPrograms::ReadDrops(int64_t boot_ns, EventSink& sink) {
+  return drops_ == nullptr ? absl::OkStatus() : drops_->Read(boot_ns, sink);
 }
 
 bool BpfPrograms::can_sweep() const {

@@ -7,7 +7,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "agent/capture/events.h"
 #include "agent/kernel/attach_table.h"
+#include "agent/kernel/drop_counters.h"
+#include "agent/kernel/drop_reasons.h"
 #include "agent/kernel/kernel_facts.h"
 #include "agent/kernel/kernel_source.h"
 #include "bpf/wire/counters.h"
@@ -47,6 +50,8 @@ class BpfPrograms {
   // What the iterator over TCP's sockets wrote: kd_tcp_stats and kd_listener_stats. Empty where it
   // is not in use.
   absl::StatusOr<std::string> SampleTcp();
+  // The packets dropped since the call before. Nothing where the hook is not in use.
+  absl::Status ReadDrops(int64_t boot_ns, EventSink& sink);
   // Names of the reasons for resets, by the number that this kernel gives them: "abort_on_close".
   const std::vector<std::string>& reset_reasons() const { return reset_reasons_; }
 
@@ -77,6 +82,9 @@ class BpfPrograms {
   bool has_reset_reasons_ = false;
   bool has_retransmit_errors_ = false;
   std::vector<std::string> reset_reasons_;
+  int drop_arguments_ = 0;  // that the hook of dropped packets gives
+  DropReasons drop_reasons_;
+  std::unique_ptr<DropCounters> drops_;  // null: the hook is not in use
   ResolvedScope scope_;
   capture_bpf* skeleton_ = nullptr;
   std::vector<bpf_link*> links_;

@@ -62,9 +62,11 @@ class KernelSource {
   virtual void Drain(EventSink& sink) = 0;
   // Reports the counters of every open connection, and the end of those whose socket is gone.
   virtual void SweepCounters(EventSink& sink) = 0;
-  // Reports TCP's state of every open connection and listener. After Start() it has been called
-  // once: what connections had done before is known.
+  // Reports TCP's state of every open connection and listener, and what UDP sockets have dropped.
+  // After Start() it has been called once: what connections had done before is known.
   virtual void SampleTcp(EventSink& sink) = 0;
+  // Reports the packets that were dropped since it was called before.
+  virtual void SampleDrops(EventSink& sink) = 0;
   // The last cycles of a run: all that is there, with the counters of every open connection, so
   // that what was lost since the sweep before is known.
   virtual void Finish(EventSink& sink) = 0;

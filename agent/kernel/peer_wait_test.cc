@@ -20,6 +20,8 @@ class Seen final : public EventSink {
   void OnConnCounters(const ConnCounters&) override {}
   void OnTcp(const TcpSample&) override {}
   void OnListener(const ListenerSample&) override {}
+  void OnDrop(const DropSample&) override {}
+  void OnDatagrams(const DatagramSample&) override {}
   void OnData(const DataEvent& event) override {
     data.push_back(
         std::to_string(event.id) + "@" + std::to_string(event.position) + " " +

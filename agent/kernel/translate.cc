@@ -158,6 +158,33 @@ ListenerSample ToListenerSample(const kd_listener_stats& wire,
           .ended = wire.ended != 0};
 }
 
+DropSample ToDropSample(const kd_drop_key& wire, const DropReasons& reasons) {
+  return {.netns = wire.netns,
+          .direction = wire.direction == KD_PACKET_SENT ? Direction::kSent : Direction::kReceived,
+          .reason = reasons.NameOf(wire.reason),
+          .ethertype = wire.ethertype,
+          .protocol = wire.protocol,
+          .source = ToAddress(wire.family, wire.source),
+          .destination = ToAddress(wire.family, wire.destination),
+          .source_port = wire.source_port,
+          .destination_port = wire.destination_port};
+}
+
+DatagramSample ToDatagramSample(const kd_udp_stats& wire) {
+  DatagramSample sample{.id = wire.conn,
+                        .boot_ns = static_cast<int64_t>(wire.boot_ns),
+                        .netns = wire.netns,
+                        .local = ToAddress(wire.ends.family, wire.ends.local),
+                        .local_port = wire.ends.local_port,
+                        .tgid = wire.tgid,
+                        .drops = wire.drops};
+  if (wire.ends.remote_port != 0) {
+    sample.remote = ToAddress(wire.ends.family, wire.ends.remote);
+    sample.remote_port = wire.ends.remote_port;
+  }
+  return sample;
+}
+
 IpAddress PeerAddress(const kd_peer& wire) { return ToAddress(wire.family, wire.address); }
 
 bool ToDataEvent(std::span<const std::byte> record, DataEvent& event) {

@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "agent/capture/events.h"
+#include "agent/kernel/drop_reasons.h"
 #include "bpf/wire/control.h"
 #include "bpf/wire/counters.h"
 #include "bpf/wire/data.h"
+#include "bpf/wire/drops.h"
 #include "bpf/wire/tcp.h"
 
 // From the records that the BPF programs write to the events of the pipeline.
@@ -24,6 +26,9 @@ TaskEvent ToTaskEvent(const kd_task_event& wire);
 TcpSample ToTcpSample(const kd_tcp_stats& wire, const std::vector<std::string>& reset_reasons);
 ListenerSample ToListenerSample(const kd_listener_stats& wire,
                                 const std::vector<std::string>& reset_reasons);
+// What the packets have in common; when and how many is the caller's.
+DropSample ToDropSample(const kd_drop_key& wire, const DropReasons& reasons);
+DatagramSample ToDatagramSample(const kd_udp_stats& wire);
 
 // `record` is a whole record of the data ring; the event's bytes point into it. False: it is too
 // short to be one.

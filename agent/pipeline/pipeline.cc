@@ -3,10 +3,10 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <utility>
 
-#include "absl/strings/str_format.h"
 #include "agent/protocols/dns/resolution.h"
 #include "model/redact.h"
 
@@ -14,7 +14,6 @@ namespace kindling::agent {
 namespace {
 
 constexpr int64_t kRebindIntervalNs = 1'800'000'000'000;  // half the store's shortest usual bucket
-constexpr size_t kMaxBindings = 20'000;
 constexpr size_t kMaxCommandBytes = 512;
 
 bool IsCrash(int signal) {
@@ -78,16 +77,23 @@ Pipeline::Pipeline(const Options& options, ProcessReader& reader, Aggregator& ag
       tcp_(options.tcp),
       host_stats_({.host = options.host}),
       nat_({.host = options.host}),
+      drops_(options.drops),
+      packet_ends_(sockets_, {.of_conversation = [this](Conversation& c) { return KnownEndsOf(c); },
+                              .of_process = [this](uint32_t tgid) { return PartyOf(tgid); },
+                              .of_address =
+                                  [this](const std::string& address) {
+                                    return std::string(dns_names_.NameOf(address));
+                                  }}),
       conns_(options.conns, *this, std::move(set_payload)) {
-  aggregator_.AddWindowSource(&tcp_);
-  aggregator_.AddWindowSource(&host_stats_);
-  aggregator_.AddWindowSource(&nat_);
+  for (WindowSource* source : WindowSources()) aggregator_.AddWindowSource(source);
 }
 
 Pipeline::~Pipeline() {
-  aggregator_.RemoveWindowSource(&nat_);
-  aggregator_.RemoveWindowSource(&host_stats_);
-  aggregator_.RemoveWindowSource(&tcp_);
+  for (WindowSource* source : WindowSources()) aggregator_.RemoveWindowSource(source);
+}
+
+std::array<WindowSource*, 4> Pipeline::WindowSources() {
+  return {&tcp_, &host_stats_, &nat_, &drops_};
 }
 
 void Pipeline::OnConnOpen(const ConnOpen& event) {
@@ -118,35 +124,6 @@ void Pipeline::OnConnectFailure(const ConnectFailure& event) {
   aggregator_.OnConnectFailure(context, event.error, event.duration_ns);
   if (event.transport != model::Transport::kTcp) return;
   tcp_.OnConnectFailure({edge.observer, edge.client, edge.server}, event);
-}
-
-void Pipeline::OnTcp(const TcpSample& sample) {
-  ++events_;
-  // One that is not there was refused, or its announcement was lost: counted there.
-  Conversation* conversation = conns_.Find(sample.id);
-  if (conversation == nullptr) return;
-  const ConnOrigin origin = conversation->open().origin;
-  model::EdgeEnds ends;
-  if (conversation->open().tgid != 0) {
-    const Edge& edge = EdgeOf(*conversation).context.edge->edge;
-    ends = {edge.observer, edge.client, edge.server};
-  } else {
-    ends = EndsOf(*conversation);
-  }
-  tcp_.OnSample(ends,
-                {.since_start = origin == ConnOrigin::kConnect || origin == ConnOrigin::kAccept,
-                 .accepted = origin == ConnOrigin::kAccept},
-                sample);
-}
-
-void Pipeline::OnListener(const ListenerSample& sample) {
-  ++events_;
-  model::EdgeEnds ends{.observer = model::Side::kServer, .server = PartyOf(sample.tgid)};
-  if (!IsWildcard(sample.local)) ends.server.address = ToString(sample.local);
-  ends.server.port = sample.port;
-  // Also of who has never accepted anything: its clients know no more than the address.
-  if (!sample.ended) Bind(sample.netns, model::Transport::kTcp, ends.server);
-  tcp_.OnListener(ends, sample);
 }
 
 void Pipeline::OnConnCounters(const ConnCounters& event) {
@@ -290,6 +267,7 @@ void Pipeline::OnTick(int64_t boot_ns, int64_t wall_ns) {
   }
   conns_.OnTick(boot_ns);
   processes_.OnTick(boot_ns);
+  packet_ends_.OnTick(boot_ns);
   ReportTableLosses();
   aggregator_.OnTick(boot_ns, wall_ns);
 }
@@ -315,6 +293,12 @@ model::Side Pipeline::SideOf(const Conversation& conversation) {
   if (ports.contains(open.local_port)) return model::Side::kServer;
   // Servers have the lower port, nearly always.
   return open.local_port < open.remote_port ? model::Side::kServer : model::Side::kClient;
+}
+
+model::EdgeEnds Pipeline::KnownEndsOf(Conversation& conversation) {
+  if (conversation.open().tgid == 0) return EndsOf(conversation);
+  const Edge& edge = EdgeOf(conversation).context.edge->edge;
+  return {edge.observer, edge.client, edge.server};
 }
 
 model::EdgeEnds Pipeline::EndsOf(const Conversation& conversation) {
@@ -405,37 +389,6 @@ Pipeline::EdgeAttachment& Pipeline::EdgeOf(Conversation& conversation) {
   return *attachment;
 }
 
-void Pipeline::Bind(uint32_t netns, model::Transport transport, const model::Party& server) {
-  if (server.workload.empty() || transport == model::Transport::kUnix) return;
-  if (!server.address.empty()) {
-    return BindAddress(server.address, server.port, transport, server);
-  }
-  sockets_.ForEachLocalAddress(netns, [&](const IpAddress& address) {
-    BindAddress(ToString(address), server.port, transport, server);
-  });
-}
-
-void Pipeline::BindAddress(const std::string& address, uint16_t port, model::Transport transport,
-                           const model::Party& server) {
-  if (address.starts_with("127.") || address == "::1") return;  // names nothing elsewhere
-  std::string place = absl::StrFormat("%s %s:%d", model::Name(transport), address, port);
-  const auto told = bindings_.find(place);
-  if (told != bindings_.end()) {
-    if (told->second == server.workload) return;
-    told->second = server.workload;
-  } else {
-    if (bindings_.size() >= kMaxBindings) return;
-    bindings_.emplace(std::move(place), server.workload);
-  }
-  aggregator_.OnAddress({.first_ns = wall_ns_,
-                         .address = address,
-                         .port = port,
-                         .transport = transport,
-                         .workload = server.workload,
-                         .workload_kind = server.workload_kind,
-                         .host = server.host});
-}
-
 void Pipeline::CountConnection(Conversation& conversation, EdgeAttachment& attachment) {
   if (attachment.connection_counted) return;
   attachment.connection_counted = true;
@@ -490,6 +443,9 @@ void Pipeline::OnClosed(Conversation& conversation, int64_t boot_ns) {
     if (conversation.open().origin != ConnOrigin::kFound && duration_ns > 0) {
       aggregator_.OnBytes(attachment.context, 0, 0, duration_ns);
     }
+  }
+  if (const auto* attachment = static_cast<EdgeAttachment*>(conversation.attachment.get())) {
+    packet_ends_.OnEnded(conversation.open(), attachment->context.edge);
   }
   tcp_.Forget(conversation.open().id);
   sockets_.Remove(conversation);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,9 +14,11 @@
 #include "agent/connections/open_connection.h"
 #include "agent/identity/dns_names.h"
 #include "agent/identity/process_table.h"
+#include "agent/network/drop_stats.h"
 #include "agent/network/host_stats.h"
 #include "agent/network/nat_stats.h"
 #include "agent/network/tcp_stats.h"
+#include "agent/pipeline/packet_ends.h"
 #include "agent/pipeline/socket_index.h"
 
 namespace kindling::agent {
@@ -33,6 +36,7 @@ class Pipeline final : public EventSink, private ConversationSink {
     ProcessTable::Options processes;
     DnsNames::Options dns_names;
     TcpStats::Options tcp;
+    DropStats::Options drops;
     bool keep_values = false;  // do not redact command lines
   };
 
@@ -46,6 +50,8 @@ class Pipeline final : public EventSink, private ConversationSink {
   void OnConnCounters(const ConnCounters& event) override;
   void OnTcp(const TcpSample& sample) override;
   void OnListener(const ListenerSample& sample) override;
+  void OnDrop(const DropSample& sample) override;
+  void OnDatagrams(const DatagramSample& sample) override;
   void OnData(const DataEvent& event) override;
   void OnListen(const ListenEvent& event) override;
   void OnTask(const TaskEvent& event) override;
@@ -79,6 +85,7 @@ class Pipeline final : public EventSink, private ConversationSink {
   void OnUnparsed(Conversation& conversation, uint64_t bytes, uint64_t requests) override;
   void OnClosed(Conversation& conversation, int64_t boot_ns) override;
 
+  std::array<WindowSource*, 4> WindowSources();
   EdgeAttachment& EdgeOf(Conversation& conversation);
   // The end this is, guessed from the ports where neither the kernel nor the bytes tell.
   model::Side SideOf(const Conversation& conversation);
@@ -89,6 +96,8 @@ class Pipeline final : public EventSink, private ConversationSink {
   // The process at the other end.
   uint32_t PeerOf(const Conversation& conversation, model::Side side,
                   const std::optional<NatView>& nat) const;
+  // The ends by its edge, or as EndsOf() where no process has used it yet.
+  model::EdgeEnds KnownEndsOf(Conversation& conversation);
   // The ends before anything was said; of a connection that no process has used yet the server's
   // are those of whoever listens. Keeps no edge.
   model::EdgeEnds EndsOf(const Conversation& conversation);
@@ -107,6 +116,8 @@ class Pipeline final : public EventSink, private ConversationSink {
   TcpStats tcp_;
   HostStats host_stats_;
   NatStats nat_;
+  DropStats drops_;
+  PacketEnds packet_ends_;
   KernelLoss kernel_loss_;        // as last reported
   ConnTable::Stats table_stats_;  // as last reported
   int64_t wall_ns_ = 0;

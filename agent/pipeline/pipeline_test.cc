@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/byte_reader.h"
+#include "model/drop_metrics.h"
 #include "model/edge_labels.h"
 #include "model/tcp_metrics.h"
 
@@ -484,6 +485,28 @@ TEST_F(PipelineTest, AFailedConnectIsTcpsToo) {
   EXPECT_EQ((metrics[{model::tcp::kResetsReceived, ends}]), 1);
   const model::EdgeEnds listener = EndsOf(model::Side::kServer, "", "nginx:80", 80);
   EXPECT_EQ((metrics[{model::tcp::kListenDrops, listener}]), 4);
+}
+
+TEST_F(PipelineTest, DropsBelongToTheEdgeAlsoWhenItIsOver) {
+  const model::EdgeEnds of_server = EndsOf(model::Side::kServer, "curl", "nginx:80", 80);
+  pipeline.OnConnOpen(Client(1, kLoopback, kLoopback));
+  const ConnOpen server = Server(2, kLoopback, kLoopback);
+  pipeline.OnConnOpen(server);
+  Exchange(1, 2);
+  DropSample drop{.netns = server.netns,
+                  .reason = "tcp_csum",
+                  .protocol = 6,
+                  .source = server.remote,
+                  .destination = server.local,
+                  .source_port = server.remote_port,
+                  .destination_port = server.local_port,
+                  .packets = 2};
+  pipeline.OnDrop(drop);
+  pipeline.OnConnCounters({.id = 2, .boot_ns = now_ns, .closed = true});
+  pipeline.OnConnCounters({.id = 1, .boot_ns = now_ns, .closed = true});
+  pipeline.OnDrop(drop);
+  Finish();
+  EXPECT_EQ((metrics[{model::drops::kPackets, of_server}]), 4);
 }
 
 }  // namespace

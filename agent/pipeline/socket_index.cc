@@ -224,6 +224,40 @@ uint32_t SocketIndex::ListenerOf(const ConnOpen& open) const {
   return HolderOf(open.transport, open.netns, open.local_port);
 }
 
+Conversation* SocketIndex::Find(const ConnOpen& ends) const {
+  const auto found = by_pair_.find(PairOf(ends));
+  if (found == by_pair_.end()) return nullptr;
+  for (auto last = found->second.rbegin(); last != found->second.rend(); ++last) {
+    if ((*last)->open().netns == ends.netns) return *last;
+  }
+  return nullptr;
+}
+
+Conversation* SocketIndex::FindElsewhere(const ConnOpen& ends) const {
+  const auto found = by_pair_.find(PairOf(ends));
+  if (found == by_pair_.end()) return nullptr;
+  Conversation* only = nullptr;
+  for (Conversation* conversation : found->second) {
+    if (conversation->open().netns == ends.netns) continue;
+    if (only != nullptr && only->open().netns != conversation->open().netns) return nullptr;
+    only = conversation;
+  }
+  return only;
+}
+
+uint32_t SocketIndex::HolderOfRemote(const ConnOpen& ends) const {
+  const uint32_t netns = NetnsOfRemote(ends);
+  return netns == 0 ? 0 : HolderOf(ends.transport, netns, ends.remote_port);
+}
+
+bool SocketIndex::IsLocal(uint32_t netns, const IpAddress& address) const {
+  return IsLoopback(address) || Has(netns, address);
+}
+
+bool SocketIndex::IsOnHost(const IpAddress& address) const {
+  return IsLoopback(address) || owners_.contains(Unmapped(address));
+}
+
 uint32_t SocketIndex::HolderOf(model::Transport transport, uint32_t netns, uint16_t port) const {
   const auto holders = holders_.find({transport, netns, port});
   return holders == holders_.end() ? 0 : holders->second.back().tgid;

@@ -50,6 +50,17 @@ class SocketIndex {
   void ForEachListener(const std::function<void(model::Transport, uint32_t netns, uint16_t port,
                                                 uint32_t tgid)>& visit) const;
 
+  // The conversation whose own end is `ends.local`, in its namespace; null: none known.
+  Conversation* Find(const ConnOpen& ends) const;
+  // The same of the only other namespace that has one; null where there are several.
+  Conversation* FindElsewhere(const ConnOpen& ends) const;
+  // Who has the port of `ends.remote`, wherever on this host that is; 0: not known.
+  uint32_t HolderOfRemote(const ConnOpen& ends) const;
+  // Has a socket in scope used the address in this namespace? Loopback is everybody's.
+  bool IsLocal(uint32_t netns, const IpAddress& address) const;
+  // ... in any?
+  bool IsOnHost(const IpAddress& address) const;
+
   // Addresses of a network namespace that sockets in scope have used, without loopback.
   void ForEachLocalAddress(uint32_t netns,
                            const std::function<void(const IpAddress&)>& visit) const;
@@ -113,6 +124,8 @@ class SocketIndex {
   absl::flat_hash_map<IpAddress, std::vector<Owner>, AddressHash> owners_;
 };
 
+// IPv4-mapped IPv6 as IPv4, so that both ends of a dual-stack connection agree.
+IpAddress Unmapped(const IpAddress& address);
 // 127.0.0.0/8, ::1 and IPv4-mapped loopback.
 bool IsLoopback(const IpAddress& address);
 bool IsWildcard(const IpAddress& address);

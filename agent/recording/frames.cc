@@ -200,6 +200,61 @@ bool Decode(const recorded::ListenerSample& in, ListenerSample* out) {
          ParseAddress(in.local(), &out->local) && ParsePort(in.port(), &out->port);
 }
 
+void Encode(const DropSample& sample, recorded::DropSample* out) {
+  out->set_boot_ns(sample.boot_ns);
+  out->set_netns(sample.netns);
+  out->set_direction(static_cast<uint32_t>(sample.direction));
+  out->set_reason(sample.reason);
+  out->set_ethertype(sample.ethertype);
+  out->set_protocol(sample.protocol);
+  out->set_source(AddressBytes(sample.source));
+  out->set_destination(AddressBytes(sample.destination));
+  out->set_source_port(sample.source_port);
+  out->set_destination_port(sample.destination_port);
+  out->set_without_ends(sample.without_ends);
+  out->set_packets(sample.packets);
+  out->set_bytes(sample.bytes);
+}
+
+bool Decode(const recorded::DropSample& in, DropSample* out) {
+  out->boot_ns = in.boot_ns();
+  out->netns = in.netns();
+  out->ethertype = static_cast<uint16_t>(in.ethertype());
+  out->protocol = static_cast<uint8_t>(in.protocol());
+  out->without_ends = in.without_ends();
+  out->packets = in.packets();
+  out->bytes = in.bytes();
+  return ParseEnum(in.direction(), Direction::kReceived, &out->direction) && in.direction() != 0 &&
+         in.ethertype() <= UINT16_MAX && in.protocol() <= UINT8_MAX &&
+         ParseReason(in.reason(), &out->reason) && ParseAddress(in.source(), &out->source) &&
+         ParseAddress(in.destination(), &out->destination) &&
+         ParsePort(in.source_port(), &out->source_port) &&
+         ParsePort(in.destination_port(), &out->destination_port);
+}
+
+void Encode(const DatagramSample& sample, recorded::DatagramSample* out) {
+  out->set_id(sample.id);
+  out->set_boot_ns(sample.boot_ns);
+  out->set_netns(sample.netns);
+  out->set_local(AddressBytes(sample.local));
+  out->set_remote(AddressBytes(sample.remote));
+  out->set_local_port(sample.local_port);
+  out->set_remote_port(sample.remote_port);
+  out->set_tgid(sample.tgid);
+  out->set_drops(sample.drops);
+}
+
+bool Decode(const recorded::DatagramSample& in, DatagramSample* out) {
+  out->id = in.id();
+  out->boot_ns = in.boot_ns();
+  out->netns = in.netns();
+  out->tgid = in.tgid();
+  out->drops = in.drops();
+  return ParseAddress(in.local(), &out->local) && ParseAddress(in.remote(), &out->remote) &&
+         ParsePort(in.local_port(), &out->local_port) &&
+         ParsePort(in.remote_port(), &out->remote_port);
+}
+
 void Encode(const ConnCounters& event, recorded::ConnCounters* out) {
   out->set_id(event.id);
   out->set_boot_ns(event.boot_ns);

@@ -15,6 +15,8 @@ void Encode(const ConnectFailure& event, recorded::ConnectFailure* out);
 void Encode(const ConnCounters& event, recorded::ConnCounters* out);
 void Encode(const TcpSample& sample, recorded::TcpSample* out);
 void Encode(const ListenerSample& sample, recorded::ListenerSample* out);
+void Encode(const DropSample& sample, recorded::DropSample* out);
+void Encode(const DatagramSample& sample, recorded::DatagramSample* out);
 void Encode(const DataEvent& event, recorded::Data* out);
 void Encode(const ListenEvent& event, recorded::Listen* out);
 void Encode(const TaskEvent& event, recorded::Task* out);
@@ -28,6 +30,8 @@ bool Decode(const recorded::ConnectFailure& in, ConnectFailure* out);
 bool Decode(const recorded::ConnCounters& in, ConnCounters* out);
 bool Decode(const recorded::TcpSample& in, TcpSample* out);
 bool Decode(const recorded::ListenerSample& in, ListenerSample* out);
+bool Decode(const recorded::DropSample& in, DropSample* out);
+bool Decode(const recorded::DatagramSample& in, DatagramSample* out);
 // out->bytes points into `in`, which must outlive its use.
 bool Decode(const recorded::Data& in, DataEvent* out);
 bool Decode(const recorded::Listen& in, ListenEvent* out);

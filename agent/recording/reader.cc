@@ -137,6 +137,18 @@ absl::StatusOr<bool> RecordingReader::PlayNext(EventSink& sink) {
       sink.OnListener(*sample);
       return true;
     }
+    case Frame::kDropSample: {
+      auto sample = DecodeFrame<DropSample>(frame.drop_sample(), number);
+      if (!sample.ok()) return sample.status();
+      sink.OnDrop(*sample);
+      return true;
+    }
+    case Frame::kDatagramSample: {
+      auto sample = DecodeFrame<DatagramSample>(frame.datagram_sample(), number);
+      if (!sample.ok()) return sample.status();
+      sink.OnDatagrams(*sample);
+      return true;
+    }
     case Frame::kData: {
       auto event = DecodeFrame<DataEvent>(frame.data(), number);
       if (!event.ok()) return event.status();

@@ -27,6 +27,8 @@ class Transcript final : public EventSink {
   }
   void OnTcp(const TcpSample& s) override { tcp.push_back(s); }
   void OnListener(const ListenerSample& s) override { listeners.push_back(s); }
+  void OnDrop(const DropSample& s) override { drops.push_back(s); }
+  void OnDatagrams(const DatagramSample& s) override { datagrams.push_back(s); }
   void OnData(const DataEvent& e) override {
     Add(absl::StrFormat("data %d %d %s", e.id, e.position, std::string(base::AsText(e.bytes))));
   }
@@ -51,6 +53,8 @@ class Transcript final : public EventSink {
   std::vector<ListenerSample> listeners;
   std::vector<NetworkReading> readings;
   std::vector<NatEvent> nat;
+  std::vector<DropSample> drops;
+  std::vector<DatagramSample> datagrams;
 };
 
 // Another number in every field.
@@ -120,6 +124,34 @@ NetworkReading AReading() {
                        .value = 2.5}}};
 }
 
+DropSample ADropSample() {
+  return {.boot_ns = 1,
+          .netns = 2,
+          .direction = Direction::kSent,
+          .reason = "netfilter_drop",
+          .ethertype = 0x86dd,
+          .protocol = 6,
+          .source = {.bytes = {0xfd, 1}, .size = 16},
+          .destination = {.bytes = {0xfd, 2}, .size = 16},
+          .source_port = 3,
+          .destination_port = 4,
+          .without_ends = true,
+          .packets = 5,
+          .bytes = 6};
+}
+
+DatagramSample ADatagramSample() {
+  return {.id = 1,
+          .boot_ns = 2,
+          .netns = 3,
+          .local = {.bytes = {10, 0, 0, 3}, .size = 4},
+          .remote = {.bytes = {10, 0, 0, 4}, .size = 4},
+          .local_port = 5,
+          .remote_port = 6,
+          .tgid = 7,
+          .drops = 8};
+}
+
 class CountingReader final : public ProcessReader {
  public:
   ProcessFacts Read(uint32_t tgid) override {
@@ -143,6 +175,8 @@ void PlayEvents(EventSink& sink) {
   sink.OnConnectFailure({.remote = remote, .error = 111});
   sink.OnTcp(ATcpSample());
   sink.OnListener(AListenerSample());
+  sink.OnDrop(ADropSample());
+  sink.OnDatagrams(ADatagramSample());
   sink.OnConnCounters({.id = 1, .sent_bytes = 14, .closed = true});
   sink.OnKernelLoss({.data_ring_events = 3});
   sink.OnNat(ANatEvent());
@@ -205,6 +239,8 @@ TEST_F(RecordingTest, ReplayGivesSamplesWhole) {
   EXPECT_EQ(transcript.listeners, std::vector<ListenerSample>{AListenerSample()});
   EXPECT_EQ(transcript.readings, std::vector<NetworkReading>{AReading()});
   EXPECT_EQ(transcript.nat, std::vector<NatEvent>{ANatEvent()});
+  EXPECT_EQ(transcript.drops, std::vector<DropSample>{ADropSample()});
+  EXPECT_EQ(transcript.datagrams, std::vector<DatagramSample>{ADatagramSample()});
 }
 
 TEST_F(RecordingTest, MaskChangesTheFileNotThePipeline) {

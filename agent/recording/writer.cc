@@ -137,6 +137,22 @@ void RecordingWriter::OnListener(const ListenerSample& sample) {
   Write();
 }
 
+void RecordingWriter::OnDrop(const DropSample& sample) {
+  next_.OnDrop(sample);
+  if (output_ == nullptr) return;
+  output_->frame.Clear();
+  Encode(sample, output_->frame.mutable_drop_sample());
+  Write();
+}
+
+void RecordingWriter::OnDatagrams(const DatagramSample& sample) {
+  next_.OnDatagrams(sample);
+  if (output_ == nullptr) return;
+  output_->frame.Clear();
+  Encode(sample, output_->frame.mutable_datagram_sample());
+  Write();
+}
+
 void RecordingWriter::OnData(const DataEvent& event) {
   next_.OnData(event);
   if (output_ == nullptr) return;

@@ -56,6 +56,8 @@ class RecordingWriter final : public EventSink, public ProcessReader {
   void OnConnCounters(const ConnCounters& event) override;
   void OnTcp(const TcpSample& sample) override;
   void OnListener(const ListenerSample& sample) override;
+  void OnDrop(const DropSample& sample) override;
+  void OnDatagrams(const DatagramSample& sample) override;
   void OnData(const DataEvent& event) override;
   void OnListen(const ListenEvent& event) override;
   void OnTask(const TaskEvent& event) override;

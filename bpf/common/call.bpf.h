@@ -60,6 +60,9 @@ static __always_inline struct kd_conn *kd_first_call(struct sock *typed, const s
 		return 0;
 	if (!kd_claim_conn(c, transport, side, netns))
 		return c; /* another thread is at it; whoever is first announces it */
+	/* What had dropped something before the agent came was found then. */
+	if (transport == KD_TRANSPORT_UDP && !kd_finds_sockets)
+		c->tcp.counted_before = kd_socket_drops(sk);
 	if (c->side == KD_SIDE_SERVER)
 		kd_announce_listen(sk, transport, netns, c->tgid);
 	kd_announce(c, sk, KD_ORIGIN_FIRST_DATA, 0);

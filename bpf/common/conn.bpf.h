@@ -36,6 +36,20 @@ static __always_inline __u8 kd_transport_of(const struct sock *sk)
 	return protocol == IPPROTO_UDP && type == SOCK_DGRAM ? KD_TRANSPORT_UDP : 0;
 }
 
+/* What the socket has thrown away. */
+static __always_inline __u32 kd_socket_drops(const struct sock *sk)
+{
+	const struct numa_drop_counters *counters;
+
+	if (bpf_core_field_exists(sk->sk_drop_counters)) {
+		counters = BPF_CORE_READ(sk, sk_drop_counters);
+		if (counters)
+			return BPF_CORE_READ(counters, drops0.counter) +
+			       BPF_CORE_READ(counters, drops1.counter);
+	}
+	return BPF_CORE_READ(sk, sk_drops.counter);
+}
+
 /* Fills the addresses of an inet socket. */
 static __always_inline void kd_read_endpoints(struct kd_endpoints *ends, const struct sock *sk)
 {

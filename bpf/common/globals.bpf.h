@@ -15,6 +15,10 @@ const volatile __u32 kd_self_tgid; /* never captured */
 const volatile __u8 kd_sees_synacks; /* tcp_retransmit_synack is in use */
 const volatile __u8 kd_sees_resets; /* tcp_send_reset is in use */
 const volatile __u8 kd_has_reset_reasons; /* it has the argument (6.10) */
+const volatile __u8 kd_finds_sockets; /* iter/task_file is in use */
+const volatile __u8 kd_has_drop_reasons; /* kfree_skb has the argument (5.17) */
+const volatile __u32 kd_purge_reason; /* of what is left at a socket that closes */
+const volatile __u8 kd_has_drop_sockets; /* it has the receiving socket too (6.11) */
 const volatile __u8 kd_has_retransmit_errors; /* tcp_retransmit_skb tells of failures (6.16) */
 
 /* Set from user space at any time. */

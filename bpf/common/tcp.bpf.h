@@ -111,7 +111,7 @@ static __always_inline void kd_fill_listener(struct kd_listener_stats *out, cons
 	out->boot_ns = bpf_ktime_get_boot_ns();
 	out->netns = c->netns;
 	out->tgid = c->tgid;
-	out->drops = kd_less(BPF_CORE_READ(sk, sk_drops.counter), c->tcp.counted_before);
+	out->drops = kd_less(kd_socket_drops(sk), c->tcp.counted_before);
 	out->queued = BPF_CORE_READ(sk, sk_ack_backlog);
 	out->queue_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
 	out->synack_retransmits = c->tcp.syn_retransmits;

@@ -46,6 +46,12 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+/* Of UDP, from 6.18 on: two counters in place of sk_drops. */
+struct numa_drop_counters {
+	atomic_t drops0;
+	atomic_t drops1;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
@@ -53,6 +59,7 @@ struct sock {
 	__u16 sk_protocol;
 	__u16 sk_type;
 	atomic_t sk_drops;
+	struct numa_drop_counters *sk_drop_counters;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 };

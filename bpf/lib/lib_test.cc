@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <set>
 #include <thread>
 #include <vector>
 
 #include "bpf/lib/iovec.h"
 #include "bpf/lib/messages.h"
+#include "bpf/lib/packet.h"
 #include "bpf/lib/syscalls.h"
 #include "bpf/lib/turns.h"
 
@@ -37,6 +39,87 @@ TEST(SyscallsTest, NumbersAreThisMachines)
 	EXPECT_EQ(kd_shape_of(KD_NR_PREADV2), KD_SHAPE_VECTOR);
 	EXPECT_TRUE(kd_is_receive(KD_NR_RECVMMSG));
 	EXPECT_FALSE(kd_is_receive(KD_NR_SENDMSG));
+}
+
+class PacketTest : public ::testing::Test
+{
+      protected:
+	static std::vector<__u8> Ipv4(__u8 words, __u8 protocol, __u16 fragment)
+	{
+		std::vector<__u8> header(KD_IPV4_BYTES);
+
+		header[0] = 0x40 | words;
+		header[6] = fragment >> 8;
+		header[7] = fragment & 0xff;
+		header[9] = protocol;
+		for (__u8 i = 0; i < 8; ++i)
+			header[12 + i] = i + 1;
+		return header;
+	}
+
+	struct kd_drop_key key_ = {};
+};
+
+TEST_F(PacketTest, Ipv4HasItsPortsBehindItsOptions)
+{
+	EXPECT_EQ(kd_parse_ipv4(Ipv4(5, 6, 0).data(), &key_), 20);
+	EXPECT_EQ(key_.family, KD_FAMILY_IPV4);
+	EXPECT_EQ(key_.protocol, 6);
+	EXPECT_EQ(key_.source[0], 1);
+	EXPECT_EQ(key_.destination[3], 8);
+	EXPECT_EQ(kd_parse_ipv4(Ipv4(15, 17, 0).data(), &key_), 60);
+	EXPECT_EQ(kd_parse_ipv4(Ipv4(5, 1, 0).data(), &key_), 0); // ICMP
+}
+
+TEST_F(PacketTest, OnlyTheFirstFragmentHasPorts)
+{
+	EXPECT_EQ(kd_parse_ipv4(Ipv4(5, 17, 0x2000).data(), &key_), 20); // more follow
+	EXPECT_EQ(kd_parse_ipv4(Ipv4(5, 17, 0x2001).data(), &key_), 0);
+	EXPECT_EQ(kd_parse_ipv4(Ipv4(5, 17, 0x1fff).data(), &key_), 0);
+}
+
+TEST_F(PacketTest, WhatDoesNotFitTogetherIsNotRead)
+{
+	for (int version = 0; version < 16; ++version) {
+		for (int words = 0; words < 16; ++words) {
+			std::vector<__u8> header = Ipv4(words, 6, 0);
+			struct kd_drop_key none = {}, key = {};
+
+			header[0] = version << 4 | words;
+			if (version == 4 && words >= 5)
+				continue;
+			EXPECT_EQ(kd_parse_ipv4(header.data(), &key), KD_NOT_A_PACKET);
+			EXPECT_EQ(memcmp(&key, &none, sizeof(key)), 0);
+		}
+	}
+	EXPECT_EQ(kd_parse_ipv6(std::vector<__u8>(KD_IPV6_BYTES, 0x45).data(), &key_),
+		  KD_NOT_A_PACKET);
+}
+
+TEST_F(PacketTest, Ipv6)
+{
+	std::vector<__u8> header(KD_IPV6_BYTES);
+
+	header[0] = 0x60;
+	header[6] = 17;
+	header[8] = 0xfd;
+	header[39] = 2;
+	EXPECT_EQ(kd_parse_ipv6(header.data(), &key_), KD_IPV6_BYTES);
+	EXPECT_EQ(key_.family, KD_FAMILY_IPV6);
+	EXPECT_EQ(key_.source[0], 0xfd);
+	EXPECT_EQ(key_.destination[15], 2);
+	header[6] = 44; // a fragment header
+	EXPECT_EQ(kd_parse_ipv6(header.data(), &key_), 0);
+	EXPECT_EQ(key_.protocol, 44);
+}
+
+TEST_F(PacketTest, PortsAreInNetworkOrder)
+{
+	const __u8 ports[] = {0x1f, 0x90, 0, 80};
+
+	kd_parse_ports(ports, &key_);
+	EXPECT_EQ(key_.source_port, 8080);
+	EXPECT_EQ(key_.destination_port, 80);
 }
 
 TEST(TurnsTest, CountsChangesOfDirection)

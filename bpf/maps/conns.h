@@ -9,7 +9,7 @@
 
 /* What TCP's hooks have told of one socket; zeros for any other. */
 struct kd_tcp {
-	__u32 counted_before; /* retransmits of the socket when it began; of a listener: drops when found */
+	__u32 counted_before; /* retransmits of the socket when it began; of a listener and of UDP: drops when found */
 	/* Segments sent again, by cause; of a listener `syn` counts its SYN-ACKs. */
 	__u32 timeout_retransmits;
 	__u32 fast_retransmits;

@@ -12,6 +12,7 @@
 #define KD_CONTROL_TASK		  5
 #define KD_CONTROL_TCP		  6 /* wire/tcp.h */
 #define KD_CONTROL_LISTENER	  7 /* wire/tcp.h */
+#define KD_CONTROL_UDP		  8 /* wire/drops.h */
 
 /* Same values as the enums of agent/capture/events.h and model/protocol.h. */
 #define KD_ORIGIN_CONNECT    1

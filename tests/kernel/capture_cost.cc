@@ -31,6 +31,8 @@ class Counter final : public EventSink {
   void OnConnCounters(const ConnCounters&) override {}
   void OnTcp(const TcpSample&) override {}
   void OnListener(const ListenerSample&) override {}
+  void OnDrop(const DropSample&) override {}
+  void OnDatagrams(const DatagramSample&) override {}
   void OnData(const DataEvent& event) override {
     ++events;
     bytes += event.bytes.size();

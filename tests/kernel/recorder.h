@@ -26,6 +26,8 @@ class Recorder final : public EventSink {
     (sample.ended ? tcp_ends : tcp_samples).push_back(sample);
   }
   void OnListener(const ListenerSample& sample) override { listeners.push_back(sample); }
+  void OnDrop(const DropSample& sample) override { drops.push_back(sample); }
+  void OnDatagrams(const DatagramSample& sample) override { datagrams.push_back(sample); }
   void OnData(const DataEvent& event) override {
     RecordedData copy{
         event, std::string(reinterpret_cast<const char*>(event.bytes.data()), event.bytes.size())};
@@ -55,6 +57,8 @@ class Recorder final : public EventSink {
   std::vector<ConnCounters> counters, ends;
   std::vector<TcpSample> tcp_samples, tcp_ends;
   std::vector<ListenerSample> listeners;
+  std::vector<DropSample> drops;
+  std::vector<DatagramSample> datagrams;
   std::vector<RecordedData> data;
   std::vector<ListenEvent> listens;
   std::vector<TaskEvent> tasks;
