@@ -29,6 +29,12 @@ static __always_inline int kd_is_inet(const struct sock *sk)
 	return family == AF_INET || family == AF_INET6;
 }
 
+/* By pid or cgroup: its namespace alone does not say. */
+static __always_inline int kd_is_socket_in_scope(struct sock *sk)
+{
+	return sk && (kd_scope_by_tgid || kd_scope_cgroup_count) && kd_find(sk);
+}
+
 /* Ends from the header of the network layer. 0: it is not there, or not in the packet's linear part. */
 static __always_inline int kd_ends_of_packet(const struct sk_buff *skb, struct kd_drop_key *key)
 {
@@ -119,7 +125,7 @@ int kd_kfree_skb(unsigned long long *ctx)
 		key.netns = kd_namespace_or_none(kd_netns_of(sk));
 	if (!key.netns)
 		return 0;
-	if (!kd_netns_in_scope(key.netns) && !(sk && kd_find(sk)))
+	if (!kd_netns_in_scope(key.netns) && !kd_is_socket_in_scope(sk))
 		return 0;
 
 	if (kd_has_drop_reasons)

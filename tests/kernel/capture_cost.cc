@@ -1,7 +1,10 @@
 // capture_cost: what capture costs on this machine, as one JSON object a line: BPF time per
 // captured call and user time per drained event, for each data path and payload; wall time of a
-// call that is not captured; wall and BPF time of a short connection, both ends watched.
+// call that is not captured; wall and BPF time of a short connection, both ends watched; BPF time
+// of a dropped packet.
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -223,7 +226,57 @@ void MeasureShort(const std::string& hook) {
       hook.c_str(), Median(without), Median(with), Median(again), Median(bpf), kPairs);
 }
 
+// Datagrams to ports that nobody listens on: to one port, to another one each, and where the scope
+// is another namespace. How often the program ran is how many packets were dropped.
+void MeasureDrops(bool one_port, bool in_scope) {
+  constexpr int kDatagrams = 20'000;
+  Workload workload([&](const Workload::Gate& gate) {
+    gate.Wait();
+    const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    for (int i = 0; i < kDatagrams; ++i) {
+      sockaddr_in to{};
+      to.sin_family = AF_INET;
+      to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      to.sin_port = htons(static_cast<uint16_t>(10'000 + (one_port ? 0 : i)));
+      sendto(fd, "x", 1, 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to));
+    }
+    return true;
+  });
+  Workload stranger([](const Workload::Gate& gate) {
+    gate.Wait();
+    return true;
+  });
+  workload.AwaitReady();
+  stranger.AwaitReady();
+  KernelSourceOptions options;
+  options.scope.network_namespaces = {(in_scope ? workload : stranger).NetnsPath()};
+  auto source = KernelSource::Open(options);
+  Counter counter;
+  if (!source.ok() || !(*source)->Start(counter).ok()) return;
+  base::UniqueFd stats(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  workload.Go();
+  while (!workload.Ended()) usleep(1000);
+  stranger.Go();
+  const std::vector<ProgramCost> costs = (*source)->program_costs();
+  const int64_t before = NowNs(CLOCK_THREAD_CPUTIME_ID);
+  (*source)->SampleDrops(counter);
+  const int64_t read_ns = NowNs(CLOCK_THREAD_CPUTIME_ID) - before;
+  for (const ProgramCost& cost : costs) {
+    if (cost.program != "kd_kfree_skb") continue;
+    std::printf(
+        "{\"drops\": %lu, \"one_port\": %s, \"in_scope\": %s, \"bpf_ns_per_drop\": %.1f, "
+        "\"read_us\": %.0f}\n",
+        cost.runs, one_port ? "true" : "false", in_scope ? "true" : "false",
+        static_cast<double>(cost.run_time_ns) /
+            static_cast<double>(std::max<uint64_t>(cost.runs, 1)),
+        static_cast<double>(read_ns) / 1e3);
+  }
+}
+
 void MeasureAll() {
+  MeasureDrops(/*one_port=*/true, /*in_scope=*/true);
+  MeasureDrops(/*one_port=*/false, /*in_scope=*/true);
+  MeasureDrops(/*one_port=*/true, /*in_scope=*/false);
   for (const char* hook : {"socket_tracepoints", "sys_exit"}) {
     for (size_t size : {size_t{20}, size_t{200}, size_t{1000}}) {
       for (bool with_payload : {false, true}) MeasureCaptured(hook, size, with_payload);
