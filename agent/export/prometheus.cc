@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "agent/export/prometheus_labels.h"
+#include "model/drop_metrics.h"
 #include "model/edge_labels.h"
 #include "model/host_metrics.h"
 #include "model/latency_histogram.h"
@@ -64,6 +65,8 @@ void PrometheusSeries::Add(const model::Batch& batch, int64_t now_ns) {
   Expire(connects_, now_ns);
   Expire(tcp_, now_ns);
   Expire(nat_, now_ns);
+  Expire(drops_, now_ns);
+  Expire(udp_drops_, now_ns);
   Expire(network_, now_ns);
   for (const model::EdgeStats& row : batch.edges) {
     AddRow(row, now_ns);
@@ -71,6 +74,7 @@ void PrometheusSeries::Add(const model::Batch& batch, int64_t now_ns) {
   }
   for (const model::MetricPoint& point : batch.points) {
     AddTcp(batch.series[point.series], point, now_ns);
+    AddDrops(batch.series[point.series], point, now_ns);
     AddNetwork(batch.series[point.series], point, now_ns);
   }
   for (const model::Loss& loss : batch.losses) {
@@ -141,6 +145,37 @@ void PrometheusSeries::AddTcp(const model::MetricSeries& series, const model::Me
   }
 }
 
+void PrometheusSeries::AddDrops(const model::MetricSeries& series, const model::MetricPoint& point,
+                                int64_t now_ns) {
+  namespace drops = model::drops;
+  if (series.name == drops::kUdpReceive) {
+    Find(udp_drops_, base::RenderLabels(UdpReceiveLabels(series.labels)), now_ns).packets +=
+        point.value;
+    return;
+  }
+  const bool is_bytes = series.name == drops::kBytes;
+  if (!is_bytes && series.name != drops::kPackets) return;
+  Drops& values = Find(drops_, base::RenderLabels(DropLabels(series.labels)), now_ns);
+  (is_bytes ? values.bytes : values.packets) += point.value;
+}
+
+void PrometheusSeries::WriteDrops(base::MetricsText& text) const {
+  const auto counter = [&](const char* name, const char* help, const Family<Drops>& family,
+                           const std::string& overflow, double Drops::*value) {
+    text.Family(name, MetricType::kCounter, help);
+    for (const auto& [labels, drops] : family.entries) text.Sample(labels, drops.*value);
+    if (family.overflow.changed_ns != 0) text.Sample(overflow, family.overflow.*value);
+  };
+  const std::string beyond = OverflowLabels(DropLabels({}));
+  counter("kindling_packet_drops_total", "Packets that the kernel threw away.", drops_, beyond,
+          &Drops::packets);
+  counter("kindling_packet_drop_bytes_total", "Bytes of packets that the kernel threw away.",
+          drops_, beyond, &Drops::bytes);
+  counter("kindling_udp_receive_drops_total",
+          "Packets that a UDP socket received and did not queue, as it counts itself.", udp_drops_,
+          OverflowLabels(UdpReceiveLabels({})), &Drops::packets);
+}
+
 void PrometheusSeries::AddNetwork(const model::MetricSeries& series,
                                   const model::MetricPoint& point, int64_t now_ns) {
   if (series.name == model::nat::kConnections) {
@@ -191,6 +226,7 @@ void PrometheusSeries::WriteTo(base::MetricsText& text) const {
   WriteConnects(connects_, text);
   WriteTcp(tcp_, text);
   WriteNat(nat_, text);
+  WriteDrops(text);
   WriteNetwork(network_, text);
   WriteLatency(server_latency_, "server", OverflowLabels(ServerLabels(none)), text);
   WriteLatency(client_latency_, "client", OverflowLabels(ClientLabels(none)), text);

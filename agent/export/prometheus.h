@@ -80,6 +80,11 @@ class PrometheusSeries {
     double resets_received = 0;
     double listen_drops = 0;
   };
+  struct Drops {
+    int64_t changed_ns = 0;
+    double packets = 0;
+    double bytes = 0;
+  };
   // One series of NAT, or of the host's network.
   struct Network {
     int64_t changed_ns = 0;
@@ -101,6 +106,8 @@ class PrometheusSeries {
   void AddRow(const model::EdgeStats& row, int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddTcp(const model::MetricSeries& series, const model::MetricPoint& point, int64_t now_ns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddDrops(const model::MetricSeries& series, const model::MetricPoint& point, int64_t now_ns)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddNetwork(const model::MetricSeries& series, const model::MetricPoint& point,
                   int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WriteRequests(const Family<Requests>& family, std::string_view prefix,
@@ -112,6 +119,7 @@ class PrometheusSeries {
   static void WriteConnects(const Family<Connects>& family, base::MetricsText& text);
   static void WriteTcp(const Family<Tcp>& family, base::MetricsText& text);
   static void WriteNat(const Family<Network>& family, base::MetricsText& text);
+  void WriteDrops(base::MetricsText& text) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void WriteNetwork(const Family<Network>& family, base::MetricsText& text);
   static void WriteLosses(const std::map<model::LossStage, Losses>& by_stage,
                           base::MetricsText& text);
@@ -125,6 +133,8 @@ class PrometheusSeries {
   Family<Connects> connects_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 2};
   Family<Tcp> tcp_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 6};
   Family<Network> nat_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
+  Family<Drops> drops_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 2};
+  Family<Drops> udp_drops_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
   Family<Network> network_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
   std::map<model::LossStage, Losses> losses_ ABSL_GUARDED_BY(mu_);
   size_t lines_ ABSL_GUARDED_BY(mu_) = 0;

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "absl/strings/numbers.h"
+#include "model/drop_metrics.h"
 #include "model/host_metrics.h"
 #include "model/nat_metrics.h"
 
@@ -90,6 +91,33 @@ base::MetricLabels NatLabels(const model::Labels& labels) {
     renamed.emplace_back(name, model::LabelOf(labels, name));
   }
   return renamed;
+}
+
+base::MetricLabels DropLabels(const model::Labels& labels) {
+  namespace drops = model::drops;
+  const model::EdgeEnds ends = model::EndsOf(labels);
+  base::MetricLabels out = {{"node", std::string(model::LabelOf(labels, drops::kHost))},
+                            {"src_workload_name", WorkloadOf(ends.client)},
+                            {"src_ip", ends.client.address},
+                            {"dst_workload_name", WorkloadOf(ends.server)},
+                            {"dst_ip", ends.server.address},
+                            {"dst_port", PortOf(ends.server)}};
+  for (const char* name :
+       {model::kTransportLabel, drops::kDirection, drops::kPlace, drops::kReason}) {
+    out.emplace_back(name, std::string(model::LabelOf(labels, name)));
+  }
+  return out;
+}
+
+base::MetricLabels UdpReceiveLabels(const model::Labels& labels) {
+  const model::EdgeEnds ends = model::EndsOf(labels);
+  const bool is_client = ends.observer == model::Side::kClient;
+  const model::Party& party = is_client ? ends.client : ends.server;
+  return {{"node", std::string(model::LabelOf(labels, model::drops::kHost))},
+          {"workload_kind", party.workload_kind},
+          {"workload_name", WorkloadOf(party)},
+          {"ip", party.address},
+          {"port", PortOf(party)}};
 }
 
 base::MetricLabels NetworkLabels(const model::Labels& labels) {

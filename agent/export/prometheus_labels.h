@@ -20,6 +20,10 @@ base::MetricLabels ConnectLabels(const model::EdgeStats& row, int error);
 base::MetricLabels TcpLabels(const model::EdgeEnds& ends);
 // Of kindling_nat_connections_total: from the client to the server, both the true ones.
 base::MetricLabels NatLabels(const model::Labels& labels);
+// Of kindling_packet_drop*: from client to server, whichever way the packets went.
+base::MetricLabels DropLabels(const model::Labels& labels);
+// Of kindling_udp_receive_drops_total: the socket's end.
+base::MetricLabels UdpReceiveLabels(const model::Labels& labels);
 // Of kindling_net_*: those of the series, the host as Kindling names it.
 base::MetricLabels NetworkLabels(const model::Labels& labels);
 // Of our own histograms.

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/drop_metrics.h"
 #include "model/edge_labels.h"
 #include "model/host_metrics.h"
 #include "model/nat_metrics.h"
@@ -267,6 +268,45 @@ TEST(PrometheusSeriesTest, NatHasBothAddresses) {
   }
   EXPECT_NE(text.find("dst_port=\"\",kind=\"\",asked=\"\",seen_as=\"\"} 4"), std::string::npos)
       << text;
+}
+
+TEST(PrometheusSeriesTest, DropsByEdgeAndReason) {
+  PrometheusSeries series({.max_series = 4});
+  const auto add = [&](const char* name, const std::string& server, double value) {
+    model::EdgeEnds ends{.observer = model::Side::kServer,
+                         .client = {.address = "10.0.0.1"},
+                         .server = {.workload = server, .address = "10.0.0.2", .port = 80}};
+    const bool is_socket = std::string(name) == model::drops::kUdpReceive;
+    if (is_socket) ends.client = {};
+    model::Labels labels = model::LabelsOf(ends);
+    model::AddLabel(model::drops::kHost, "node-1", labels);
+    if (!is_socket) {
+      model::AddLabel(model::drops::kDirection, model::drops::kIn, labels);
+      model::AddLabel(model::drops::kPlace, "netfilter", labels);
+      model::AddLabel(model::drops::kReason, "netfilter_drop", labels);
+      model::AddLabel(model::kTransportLabel, "tcp", labels);
+    }
+    model::Batch batch;
+    batch.series = {{.name = name, .kind = model::MetricKind::kDelta, .labels = std::move(labels)}};
+    batch.points = {{.value = value}};
+    series.Add(batch, kSecond);
+  };
+  add(model::drops::kPackets, "shop", 3);
+  add(model::drops::kPackets, "shop", 4);
+  add(model::drops::kBytes, "shop", 700);
+  add(model::drops::kUdpReceive, "dns", 5);
+  add(model::drops::kPackets, "beyond", 9);
+  const std::string edge =
+      "{node=\"node-1\",src_workload_name=\"\",src_ip=\"10.0.0.1\",dst_workload_name=\"shop\","
+      "dst_ip=\"10.0.0.2\",dst_port=\"80\",transport=\"tcp\",direction=\"in\",place=\"netfilter\","
+      "reason=\"netfilter_drop\"}";
+  HasLine(series, "kindling_packet_drops_total" + edge + " 7");
+  HasLine(series, "kindling_packet_drop_bytes_total" + edge + " 700");
+  HasLine(
+      series,
+      "kindling_udp_receive_drops_total{node=\"node-1\",workload_kind=\"\",workload_name=\"dns\","
+      "ip=\"10.0.0.2\",port=\"80\"} 5");
+  EXPECT_EQ(series.overflowed_rows(), 1);
 }
 
 TEST(PrometheusSeriesTest, TcpGoesFromWhoSends) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/rpc_status.h"
+#include "controller/query/drop_queries.h"
 #include "controller/query/edge_queries.h"
 #include "controller/query/endpoint_queries.h"
 #include "controller/query/host_queries.h"
@@ -35,14 +36,16 @@ enum class Rpc : uint8_t {
   kListSeries,
   kQueryRange,
   kListTcp,
+  kListDrops,
   kListInterfaces,
   kListNat,
 };
 // In the order of Rpc.
 constexpr const char* kRpcNames[] = {
-    "ListServices",  "ListEdges",     "ListSpans", "GetSpan",        "ListAgents",
-    "ListProcesses", "GetServerInfo", "GetTrace",  "ListEndpoints",  "ListLabelValues",
-    "ListSeries",    "QueryRange",    "ListTcp",   "ListInterfaces", "ListNat"};
+    "ListServices",  "ListEdges",       "ListSpans",      "GetSpan",
+    "ListAgents",    "ListProcesses",   "GetServerInfo",  "GetTrace",
+    "ListEndpoints", "ListLabelValues", "ListSeries",     "QueryRange",
+    "ListTcp",       "ListDrops",       "ListInterfaces", "ListNat"};
 
 // Whether a question is still wanted, looked up now and then: gRPC goes through the call's queue
 // each time, which takes longer than many a row.
@@ -155,6 +158,13 @@ class QueryService::Impl final : public v1::QueryService::Service {
       return controller::QueryRange(
           query, *request,
           [writer](const v1::QueryRangeResponse& response) { return writer->Write(response); });
+    });
+  }
+
+  grpc::Status ListDrops(grpc::ServerContext* context, const v1::ListDropsRequest* request,
+                         v1::ListDropsResponse* response) override {
+    return Answer(context, Rpc::kListDrops, [&](const QueryContext& query) {
+      return controller::ListDrops(query, *request, response);
     });
   }
 

@@ -27,6 +27,8 @@ class ListAgentsRequest;
 class ListAgentsResponse;
 class GetTraceRequest;
 class GetTraceResponse;
+class ListDropsRequest;
+class ListDropsResponse;
 class ListEdgesRequest;
 class ListEdgesResponse;
 class ListEndpointsRequest;
@@ -107,6 +109,7 @@ class Client {
   absl::Status Call(const v1::GetTraceRequest& request, v1::GetTraceResponse* response);
   absl::Status Call(const v1::ListEndpointsRequest& request, v1::ListEndpointsResponse* response);
   absl::Status Call(const v1::ListTcpRequest& request, v1::ListTcpResponse* response);
+  absl::Status Call(const v1::ListDropsRequest& request, v1::ListDropsResponse* response);
   absl::Status Call(const v1::ListConnectionsRequest& request,
                     v1::ListConnectionsResponse* response);
   absl::Status Call(const v1::ListNatRequest& request, v1::ListNatResponse* response);

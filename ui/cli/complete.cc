@@ -23,8 +23,9 @@ std::optional<model::RecordKind> RecordsOf(const Command* command) {
   if (command->name == "get spans") return model::RecordKind::kSpan;
   if (command->name == "get processes") return model::RecordKind::kProcess;
   if (command->name == "get tcp") return model::RecordKind::kTcp;
-  if (command->name == "get connections") return model::RecordKind::kEnds;
-  if (command->name == "get nat") return model::RecordKind::kEnds;
+  for (const char* of_ends : {"get connections", "get drops", "get nat"}) {
+    if (command->name == of_ends) return model::RecordKind::kEnds;
+  }
   if (command->name == "get interfaces") return model::RecordKind::kInterface;
   return model::RecordKind::kEdge;
 }

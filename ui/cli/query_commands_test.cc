@@ -154,6 +154,64 @@ TEST_F(QueryCommandsTest, Endpoints) {
   EXPECT_EQ(Run({"get", "endpoints", "--by", "colour"}).code, 2);
 }
 
+TEST_F(QueryCommandsTest, Drops) {
+  service_.drops = Parse<v1::ListDropsResponse>(R"pb(
+    drops {
+      server: "dns:53"
+      observer: "server"
+      host: "b"
+      place: "receive_buffer"
+      reason: "receive_queue"
+      transport: "udp"
+      packets: 3
+      last_ns: 1700000000000000000
+    }
+    drops {
+      client: "curl"
+      server: "shop:80"
+      observer: "server"
+      host: "b"
+      place: "netfilter"
+      reason: "netfilter_drop"
+      transport: "tcp"
+      direction: "in"
+      packets: 12
+      bytes: 2048
+      server_address: "10.0.0.2:80"
+      last_ns: 1700000000000000000
+    }
+    drops {
+      observer: "unknown"
+      host: "router"
+      place: "other"
+      reason: "not_specified"
+      transport: "arp"
+      direction: "out"
+      packets: 1
+    }
+    completeness { fraction: 1 captured: 16 }
+  )pb");
+  Result result = Run({"get", "drops", "--since", "all", "-f", "server=shop:80"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out,
+              ::testing::ContainsRegex(
+                  "\\(any\\) +dns:53 +server +b +receive_buffer +receive_queue +3 +- "));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex(
+                              "curl +shop:80 +server +b +netfilter +netfilter_drop +12 +2.0KB "));
+  EXPECT_THAT(result.out,
+              ::testing::ContainsRegex("\n- +- +- +router +other +not_specified +1 +- "));
+  EXPECT_THAT(service_.questions(),
+              ElementsAre("ListDropsRequest time { } filter: \"server=shop:80\""));
+  result = Run({"get", "drops", "-o", "wide"});
+  EXPECT_THAT(result.out, ::testing::ContainsRegex(" tcp +in +10.0.0.2:80\n"));
+  result = Run({"get", "drops", "-o", "json"});
+  EXPECT_THAT(result.out, HasSubstr("\"reason\": \"netfilter_drop\""));
+  service_.drops = Parse<v1::ListDropsResponse>("completeness { fraction: 0.5 lost_other: 1 }");
+  result = Run({"get", "drops"});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.out, HasSubstr("no dropped packets"));
+}
+
 TEST_F(QueryCommandsTest, Tcp) {
   service_.tcp = Parse<v1::ListTcpResponse>(R"pb(
     edges {

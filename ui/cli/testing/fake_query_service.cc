@@ -108,6 +108,11 @@ grpc::Status FakeQueryService::ListNat(grpc::ServerContext*, const v1::ListNatRe
   return Answer(request, nat, response);
 }
 
+grpc::Status FakeQueryService::ListDrops(grpc::ServerContext*, const v1::ListDropsRequest* request,
+                                         v1::ListDropsResponse* response) {
+  return Answer(request, drops, response);
+}
+
 grpc::Status FakeQueryService::ListTcp(grpc::ServerContext*, const v1::ListTcpRequest* request,
                                        v1::ListTcpResponse* response) {
   return Answer(request, tcp, response);

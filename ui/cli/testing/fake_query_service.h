@@ -36,6 +36,7 @@ class FakeQueryService final : public v1::QueryService::Service {
   v1::GetTraceResponse trace;
   v1::ListEndpointsResponse endpoints;
   v1::ListTcpResponse tcp;
+  v1::ListDropsResponse drops;
   v1::ListInterfacesResponse interfaces;
   v1::ListNatResponse nat;
   v1::ListLabelValuesResponse values;
@@ -72,6 +73,8 @@ class FakeQueryService final : public v1::QueryService::Service {
                               v1::ListInterfacesResponse* response) override;
   grpc::Status ListNat(grpc::ServerContext*, const v1::ListNatRequest* request,
                        v1::ListNatResponse* response) override;
+  grpc::Status ListDrops(grpc::ServerContext*, const v1::ListDropsRequest* request,
+                         v1::ListDropsResponse* response) override;
   grpc::Status ListTcp(grpc::ServerContext*, const v1::ListTcpRequest* request,
                        v1::ListTcpResponse* response) override;
   grpc::Status ListLabelValues(grpc::ServerContext*, const v1::ListLabelValuesRequest* request,
