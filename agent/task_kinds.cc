@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "agent/assembly.h"
+#include "agent/capture/event_sinks.h"
 #include "agent/capture/events.h"
 #include "agent/connections/capture_requests.h"
 #include "agent/connections/connections_task.h"
@@ -21,21 +22,8 @@ namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(3);
 
-struct TcpSamples final : EventSink {
-  void OnConnOpen(const ConnOpen&) override {}
-  void OnConnectFailure(const ConnectFailure&) override {}
-  void OnConnCounters(const ConnCounters&) override {}
+struct TcpSamples final : NoSink {
   void OnTcp(const TcpSample& sample) override { by_id[sample.id] = sample; }
-  void OnListener(const ListenerSample&) override {}
-  void OnDrop(const DropSample&) override {}
-  void OnDatagrams(const DatagramSample&) override {}
-  void OnData(const DataEvent&) override {}
-  void OnListen(const ListenEvent&) override {}
-  void OnTask(const TaskEvent&) override {}
-  void OnKernelLoss(const KernelLoss&) override {}
-  void OnNat(const NatEvent&) override {}
-  void OnNetwork(const NetworkReading&) override {}
-  void OnTick(int64_t, int64_t) override {}
 
   absl::flat_hash_map<ConnId, TcpSample> by_id;
 };

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "agent/capture/event_sinks.h"
 #include "agent/kernel/attach_table.h"
 #include "agent/kernel/kernel_facts.h"
 #include "agent/kernel/kernel_source.h"
@@ -15,24 +16,6 @@ namespace kindling::agent {
 namespace {
 
 using State = DoctorRow::State;
-
-class NoSink final : public EventSink {
- public:
-  void OnConnOpen(const ConnOpen&) override {}
-  void OnConnectFailure(const ConnectFailure&) override {}
-  void OnConnCounters(const ConnCounters&) override {}
-  void OnTcp(const TcpSample&) override {}
-  void OnListener(const ListenerSample&) override {}
-  void OnDrop(const DropSample&) override {}
-  void OnDatagrams(const DatagramSample&) override {}
-  void OnData(const DataEvent&) override {}
-  void OnListen(const ListenEvent&) override {}
-  void OnTask(const TaskEvent&) override {}
-  void OnKernelLoss(const KernelLoss&) override {}
-  void OnNat(const NatEvent&) override {}
-  void OnNetwork(const NetworkReading&) override {}
-  void OnTick(int64_t, int64_t) override {}
-};
 
 DoctorRow Cgroups() {
   const std::string mount = CgroupMount();

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "agent/capture/event_sinks.h"
+
 namespace kindling::agent {
 namespace {
 
@@ -13,27 +15,14 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 // Keeps "conn@position from port" of each event.
-class Seen final : public EventSink {
+class Seen final : public NoSink {
  public:
-  void OnConnOpen(const ConnOpen&) override {}
-  void OnConnectFailure(const ConnectFailure&) override {}
-  void OnConnCounters(const ConnCounters&) override {}
-  void OnTcp(const TcpSample&) override {}
-  void OnListener(const ListenerSample&) override {}
-  void OnDrop(const DropSample&) override {}
-  void OnDatagrams(const DatagramSample&) override {}
   void OnData(const DataEvent& event) override {
     data.push_back(
         std::to_string(event.id) + "@" + std::to_string(event.position) + " " +
         (event.remote_unknown ? "?" : std::to_string(event.remote_port)) + " " +
         std::string(reinterpret_cast<const char*>(event.bytes.data()), event.bytes.size()));
   }
-  void OnListen(const ListenEvent&) override {}
-  void OnTask(const TaskEvent&) override {}
-  void OnKernelLoss(const KernelLoss&) override {}
-  void OnNat(const NatEvent&) override {}
-  void OnNetwork(const NetworkReading&) override {}
-  void OnTick(int64_t, int64_t) override {}
   std::vector<std::string> data;
 };
 

@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "agent/capture/event_sinks.h"
 #include "agent/capture/events.h"
 #include "agent/packets/packet_owners.h"
 #include "agent/pipeline/pipeline.h"
@@ -16,23 +17,19 @@ namespace kindling::agent {
 // nobody does it costs one look at a number for each event.
 //
 // Threads: the capture thread only.
-class OwnerTap final : public EventSink {
+class OwnerTap final : public ForwardingSink {
  public:
   // `next` leads to `pipeline`. All must outlive this.
   OwnerTap(EventSink& next, Pipeline& pipeline, PacketOwners& owners, std::string own_cgroup)
-      : next_(next), pipeline_(pipeline), owners_(owners), own_cgroup_(std::move(own_cgroup)) {}
+      : ForwardingSink(next),
+        pipeline_(pipeline),
+        owners_(owners),
+        own_cgroup_(std::move(own_cgroup)) {}
 
   void OnConnOpen(const ConnOpen& event) override;
-  void OnConnectFailure(const ConnectFailure& event) override { next_.OnConnectFailure(event); }
   void OnConnCounters(const ConnCounters& event) override;
-  void OnTcp(const TcpSample& sample) override { next_.OnTcp(sample); }
-  void OnListener(const ListenerSample& sample) override { next_.OnListener(sample); }
   void OnData(const DataEvent& event) override;
   void OnListen(const ListenEvent& event) override;
-  void OnTask(const TaskEvent& event) override { next_.OnTask(event); }
-  void OnNat(const NatEvent& event) override { next_.OnNat(event); }
-  void OnNetwork(const NetworkReading& reading) override { next_.OnNetwork(reading); }
-  void OnKernelLoss(const KernelLoss& loss) override { next_.OnKernelLoss(loss); }
   void OnTick(int64_t boot_ns, int64_t wall_ns) override;
 
  private:
@@ -42,7 +39,6 @@ class OwnerTap final : public EventSink {
   void Tell(const ConnOpen& socket, uint32_t tgid);
   PacketOwners::Owner OwnerOf(uint32_t tgid);
 
-  EventSink& next_;
   Pipeline& pipeline_;
   PacketOwners& owners_;
   const std::string own_cgroup_;

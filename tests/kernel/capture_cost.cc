@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/capture/event_sinks.h"
 #include "agent/kernel/kernel_source.h"
 #include "base/unique_fd.h"
 #include "tests/kernel/socket_calls.h"
@@ -27,25 +28,13 @@ namespace {
 constexpr int kExchanges = 20'000;
 constexpr int kBatch = 2'000;
 
-class Counter final : public EventSink {
+class Counter final : public NoSink {
  public:
-  void OnConnOpen(const ConnOpen&) override {}
-  void OnConnectFailure(const ConnectFailure&) override {}
-  void OnConnCounters(const ConnCounters&) override {}
-  void OnTcp(const TcpSample&) override {}
-  void OnListener(const ListenerSample&) override {}
-  void OnDrop(const DropSample&) override {}
-  void OnDatagrams(const DatagramSample&) override {}
   void OnData(const DataEvent& event) override {
     ++events;
     bytes += event.bytes.size();
   }
-  void OnListen(const ListenEvent&) override {}
-  void OnTask(const TaskEvent&) override {}
   void OnKernelLoss(const KernelLoss& event) override { lost = event.data_ring_events; }
-  void OnNat(const NatEvent&) override {}
-  void OnNetwork(const NetworkReading&) override {}
-  void OnTick(int64_t, int64_t) override {}
   uint64_t events = 0, bytes = 0, lost = 0;
 };
 

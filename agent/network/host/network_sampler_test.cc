@@ -5,26 +5,14 @@
 #include <atomic>
 
 #include "absl/synchronization/notification.h"
+#include "agent/capture/event_sinks.h"
 
 namespace kindling::agent {
 namespace {
 
-class Readings final : public EventSink {
+class Readings final : public NoSink {
  public:
-  void OnConnOpen(const ConnOpen&) override {}
-  void OnConnectFailure(const ConnectFailure&) override {}
-  void OnConnCounters(const ConnCounters&) override {}
-  void OnTcp(const TcpSample&) override {}
-  void OnListener(const ListenerSample&) override {}
-  void OnDrop(const DropSample&) override {}
-  void OnDatagrams(const DatagramSample&) override {}
-  void OnData(const DataEvent&) override {}
-  void OnListen(const ListenEvent&) override {}
-  void OnTask(const TaskEvent&) override {}
-  void OnKernelLoss(const KernelLoss&) override {}
-  void OnNat(const NatEvent&) override {}
   void OnNetwork(const NetworkReading& reading) override { netns.push_back(reading.netns); }
-  void OnTick(int64_t, int64_t) override {}
 
   std::vector<uint32_t> netns;
 };
