@@ -53,6 +53,11 @@ class PacketsTest(unittest.TestCase):
                                     "host-b": [self.b.namespace_path]})
         for port, behaviour in ((ECHO, "echo"), (SINK, "sink"), (OTHER, "echo")):
             self.peer(port, behaviour)
+        # An agent may be ready a moment before it waits for tasks.
+        deadline = time.monotonic() + 20
+        while self.spawn(Path("/dev/null"), "--node", "host-a", "--node", "host-b", "--for",
+                         "100ms").wait(20) != OK:
+            self.assertLess(time.monotonic(), deadline, "the agents do not wait for tasks")
 
     def close(self) -> None:
         self.supervisor.stop_all()

@@ -134,18 +134,25 @@ class Bench:
         out.unlink()
         return self._result(load, kept, cpu)
 
+    def _kindlingctl(self, controller: Controller, out: Path) -> subprocess.Popen[str]:
+        """It captures by when this returns. An agent may be ready a moment before it waits for tasks."""
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            child = subprocess.Popen([str(self.bin_dir / "kindlingctl"), "--controller", controller.address, "capture",
+                                      "packets", "-w", str(out), "--max", "4GB", "--for", "5m", "-f", EXPRESSION],
+                                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            while child.poll() is None:
+                if out.exists():
+                    return child
+                time.sleep(0.02)
+        raise SystemExit(f"kindlingctl does not capture: {child.stderr.read()}")
+
     def whole(self, controller: Controller) -> tuple[Result, float]:
         """Agent, controller and kindlingctl; also the agent's CPU alone."""
         out = self.root / "whole.pcapng"
         agent = Agent(self.bin_dir, self.root / "agent", controller, f"network_namespaces: ['{self.pair.path}']", cpu=None)
         try:
-            child = subprocess.Popen([str(self.bin_dir / "kindlingctl"), "--controller", controller.address, "capture",
-                                      "packets", "-w", str(out), "--max", "4GB", "--for", "5m", "-f", EXPRESSION],
-                                     stdout=subprocess.PIPE, text=True)
-            while not out.exists():
-                if child.poll() is not None:
-                    raise SystemExit("kindlingctl ended at once")
-                time.sleep(0.02)
+            child = self._kindlingctl(controller, out)
             pids = [agent.pid, controller.pid, child.pid]
             before = [cpu_of(pid) for pid in pids]
             load = self.load()
