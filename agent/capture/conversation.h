@@ -21,6 +21,11 @@ class ConversationSink {
   virtual void OnRequest(Conversation& conversation, const Record& record) = 0;
   // See RecordSink::takes_runs().
   virtual bool takes_runs() const { return false; }
+  // See RecordSink::OnDnsQuery().
+  virtual void OnDnsQuery(Conversation& conversation, const dns::QueryEvent& event) {
+    (void)conversation;
+    (void)event;
+  }
   // Bytes of a conversation whose protocol is not parsed, since the last call.
   virtual void OnBytes(Conversation& conversation, uint64_t sent, uint64_t received) = 0;
   // Requests known or estimated lost before they were records.
@@ -91,6 +96,7 @@ class Conversation final : private RecordSink {
   void OnRecord(const Record& record) override;
   void OnUnparsed(uint64_t bytes, uint64_t requests) override;
   void OnDropped(int64_t start_ns) override { account_.OnDropped(start_ns); }
+  void OnDnsQuery(const dns::QueryEvent& event) override { sink_.OnDnsQuery(*this, event); }
   bool takes_runs() const override { return sink_.takes_runs(); }
   void Decide(Direction direction, const Segment& segment);
   void Adopt(const ProtocolEntry& entry, model::Side side);

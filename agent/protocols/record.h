@@ -10,6 +10,10 @@
 
 namespace kindling::agent {
 
+namespace dns {
+struct QueryEvent;
+}
+
 // One request with its response, as a protocol codec understood it from the bytes of one
 // connection. All text is templated and redacted already. Times are ns since boot.
 struct Record {
@@ -62,6 +66,8 @@ class RecordSink {
   virtual void OnUnparsed(uint64_t bytes, uint64_t requests) = 0;
   // A request that began at `start_ns` was seen and gives no record, for bytes around it were lost.
   virtual void OnDropped(int64_t start_ns) { (void)start_ns; }
+  // What a query of DNS came to, while it is open; beside its record.
+  virtual void OnDnsQuery(const dns::QueryEvent& event) { (void)event; }
   // Whether a record may stand for a run of requests, see Record::more.
   virtual bool takes_runs() const { return false; }
 };

@@ -20,7 +20,7 @@ class Codec : public ProtocolCodec {
   void OnTick(int64_t boot_ns, int64_t no_response_ns, RecordSink& sink) override {
     matcher_.OnTick(boot_ns, no_response_ns, sink);
   }
-  void OnClose(int64_t /*boot_ns*/, RecordSink& sink) override { matcher_.OnClose(sink); }
+  void OnClose(int64_t boot_ns, RecordSink& sink) override { matcher_.OnClose(boot_ns, sink); }
   bool has_open_request() const override { return matcher_.has_open_request(); }
 
  protected:

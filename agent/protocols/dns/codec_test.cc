@@ -4,6 +4,7 @@
 
 #include "agent/protocols/codec_limits.h"
 #include "agent/protocols/dns/message_builder.h"
+#include "agent/protocols/dns/query_event.h"
 #include "agent/protocols/dns/resolution.h"
 #include "agent/protocols/testing/codec_conformance.h"
 #include "agent/protocols/testing/record_collector.h"
@@ -59,6 +60,28 @@ TEST(DnsConformanceTest, HostileLengthsAndCounts) {
   }
 }
 
+// Keeps what is told of queries: "sent A a.test", with what else is true of it.
+class StepCollector : public RecordCollector {
+ public:
+  void OnDnsQuery(const dns::QueryEvent& event) override {
+    static constexpr const char* kStages[] = {"sent", "overdue", "answered", "unanswered",
+                                              "unknown"};
+    std::string step = kStages[static_cast<int>(event.stage)];
+    step += " " + std::string(event.operation) + " " + std::string(event.name);
+    if (event.is_repeated) step += " repeated";
+    if (event.is_overdue) step += " late";
+    if (event.is_truncated) step += " truncated";
+    if (event.rcode != 0) step += " " + std::to_string(event.rcode);
+    if (event.at_ns != event.sent_ns) {
+      step += " after " + std::to_string((event.at_ns - event.sent_ns) / 1000) + "us";
+    }
+    steps.push_back(step);
+  }
+  std::vector<std::string> TakeSteps() { return std::exchange(steps, {}); }
+
+  std::vector<std::string> steps;
+};
+
 // Datagrams fed by hand, 1 us apart.
 struct Peer {
   void Feed(Flow flow, std::string_view bytes, uint32_t unseen = 0) {
@@ -74,7 +97,7 @@ struct Peer {
   void Answer(std::string_view bytes) { Feed(Flow::kResponse, bytes); }
 
   std::unique_ptr<ProtocolCodec> codec = dns::MakeCodec(model::Transport::kUdp);
-  RecordCollector sink;
+  StepCollector sink;
   int64_t now_ns = 1'000'000;
 };
 
@@ -186,6 +209,63 @@ TEST(DnsCodecTest, UnansweredQueriesAreReported) {
   EXPECT_THAT(peer.sink.Summaries(), ElementsAre("A a.test -> ", "A b.test -> "));
   EXPECT_EQ(peer.sink.records[1].outcome, Outcome::kNoResponse);
   EXPECT_EQ(peer.sink.records[1].response_end_ns, 0);
+}
+
+TEST(DnsCodecTest, TellsTheStepsOfAQuery) {
+  Peer peer;
+  peer.Ask(Query(1, "a.test", kA));
+  peer.Ask(Query(1, "a.test", kA));
+  peer.Ask(MessageBuilder(2, 0x2000).Question("a.test", 6).Datagram());
+  peer.Answer(MessageBuilder(1, 0x8380).Question("a.test", kA).Datagram());
+  EXPECT_THAT(peer.sink.TakeSteps(),
+              ElementsAre("sent A a.test", "sent A a.test repeated", "sent NOTIFY a.test",
+                          "answered A a.test repeated truncated after 2us"));
+  peer.now_ns += dns::kQueryTimeoutNs - 3000;
+  peer.codec->OnTick(peer.now_ns, 120'000'000'000, peer.sink);
+  peer.codec->OnTick(peer.now_ns, 120'000'000'000, peer.sink);
+  EXPECT_THAT(peer.sink.TakeSteps(), ElementsAre("overdue A a.test after 5000000us"))
+      << "told once, in its time";
+  peer.Answer(ErrorResponse(1, "a.test", kA, 2));
+  EXPECT_THAT(peer.sink.TakeSteps(), ElementsAre("answered A a.test late 2 after 5000001us"));
+  peer.codec->OnClose(peer.now_ns, peer.sink);
+  EXPECT_THAT(peer.sink.TakeSteps(), ElementsAre("unanswered NOTIFY a.test after 4999999us"));
+}
+
+TEST(DnsCodecTest, ALateAnswerIsLateWithoutATickToo) {
+  Peer peer;
+  peer.Ask(Query(1, "a.test", kA));
+  peer.now_ns += dns::kQueryTimeoutNs;
+  peer.Answer(AddressResponse(1, "a.test", kA, kAddress));
+  EXPECT_THAT(peer.sink.steps, ElementsAre("sent A a.test", "overdue A a.test after 5000001us",
+                                           "answered A a.test late after 5000001us"));
+  EXPECT_THAT(peer.sink.Summaries(), ElementsAre("A a.test -> NOERROR"));
+}
+
+TEST(DnsCodecTest, AQueryWhoseAnswerMayBeLostIsNeverOverdue) {
+  Peer peer;
+  peer.Ask(Query(1, "a.test", kA));
+  peer.codec->OnGap(Flow::kResponse, 0, peer.sink);
+  peer.now_ns += 2 * dns::kQueryTimeoutNs;
+  peer.codec->OnTick(peer.now_ns, 120'000'000'000, peer.sink);
+  peer.Ask(Query(2, "b.test", kA));
+  EXPECT_THAT(peer.sink.steps,
+              ElementsAre("sent A a.test", "unknown A a.test after 10000001us", "sent A b.test"));
+}
+
+TEST(DnsCodecTest, OverdueQueriesMakeRoom) {
+  Peer peer;
+  for (size_t i = 0; i <= kMaxOpenRequests; ++i) {
+    peer.Ask(Query(static_cast<uint16_t>(i), "a.test", kA));
+  }
+  EXPECT_EQ(peer.sink.unparsed_requests, 1u) << "no room, and none is overdue";
+  peer.now_ns += dns::kQueryTimeoutNs;
+  peer.codec->OnTick(peer.now_ns, 120'000'000'000, peer.sink);
+  peer.sink.steps.clear();
+  peer.Ask(Query(7777, "b.test", kA));
+  EXPECT_THAT(peer.sink.steps,
+              ElementsAre("unanswered A a.test late after 5001025us", "sent A b.test"));
+  EXPECT_EQ(peer.sink.unparsed_requests, 1u);
+  EXPECT_EQ(peer.sink.records.size(), 1u);
 }
 
 TEST(DnsCodecTest, LostResponsesAreNotReportedAsUnanswered) {

@@ -46,17 +46,26 @@ void AppendTo(std::string& list, std::string_view separator, std::string_view it
 }  // namespace
 
 void Matcher::OnQuery(const Message& message, const Extent& extent, RecordSink& sink) {
-  DropDoubtful(sink);
+  DropDoubtful(extent.start_ns, sink);
+  if (open_.size() >= kMaxOpenRequests && open_.front().is_overdue) {
+    GiveUp(open_.front(), extent.start_ns, sink);
+    open_.erase(open_.begin());
+  }
   if (open_.size() >= kMaxOpenRequests) {
     sink.OnUnparsed(extent.bytes, 1);
     return;
   }
+  const bool is_repeated = std::ranges::any_of(open_, [&message](const Query& query) {
+    return query.id == message.id && query.question_hash == message.question_hash;
+  });
   open_.push_back(Query{.extent = extent,
                         .question_hash = message.question_hash,
                         .name = message.name,
                         .id = message.id,
                         .type = message.type,
-                        .opcode = message.opcode});
+                        .opcode = message.opcode,
+                        .is_repeated = is_repeated});
+  Tell(QueryStage::kSent, open_.back(), extent.start_ns, sink);
 }
 
 void Matcher::OnResponse(const Message& message, const Extent& extent, RecordSink& sink) {
@@ -69,8 +78,10 @@ void Matcher::OnResponse(const Message& message, const Extent& extent, RecordSin
     sink.OnUnparsed(extent.bytes, 0);
     return;
   }
-  const Query query = std::move(*found);
+  Query query = std::move(*found);
   open_.erase(std::next(found).base());
+  TellIfOverdue(query, extent.end_ns, sink);
+  Tell(QueryStage::kAnswered, query, extent.end_ns, sink, &message);
   Emit(query, &message, extent, sink);
   if (open_.empty()) open_.shrink_to_fit();
 }
@@ -83,7 +94,33 @@ void Matcher::OnResponsesLost(bool is_counted) {
   }
 }
 
-void Matcher::GiveUp(const Query& query, RecordSink& sink) {
+void Matcher::Tell(QueryStage stage, const Query& query, int64_t at_ns, RecordSink& sink,
+                   const Message* response) {
+  const std::string operation = Operation(query.opcode, query.type);
+  sink.OnDnsQuery({.stage = stage,
+                   .name = query.name,
+                   .operation = operation,
+                   .sent_ns = query.extent.start_ns,
+                   .at_ns = at_ns,
+                   .is_repeated = query.is_repeated,
+                   .is_overdue = query.is_overdue,
+                   .is_truncated = response != nullptr && response->is_cut_by_server,
+                   .rcode = response != nullptr ? response->rcode : uint8_t{0}});
+}
+
+// One that may have been answered unseen is not known to be overdue.
+void Matcher::TellIfOverdue(Query& query, int64_t boot_ns, RecordSink& sink) {
+  if (query.is_overdue || query.doubt != Doubt::kNone ||
+      boot_ns - query.extent.start_ns < kQueryTimeoutNs) {
+    return;
+  }
+  Tell(QueryStage::kOverdue, query, boot_ns, sink);
+  query.is_overdue = true;
+}
+
+void Matcher::GiveUp(const Query& query, int64_t boot_ns, RecordSink& sink) {
+  Tell(query.doubt == Doubt::kNone ? QueryStage::kUnanswered : QueryStage::kUnknown, query, boot_ns,
+       sink);
   switch (query.doubt) {
     case Doubt::kNone:
       return Emit(query, nullptr, {}, sink);
@@ -96,25 +133,26 @@ void Matcher::GiveUp(const Query& query, RecordSink& sink) {
 
 // The client goes on after responses were lost: told now, a dropped query still falls into the
 // exchange that it belongs to.
-void Matcher::DropDoubtful(RecordSink& sink) {
-  std::erase_if(open_, [&sink](const Query& query) {
+void Matcher::DropDoubtful(int64_t boot_ns, RecordSink& sink) {
+  std::erase_if(open_, [boot_ns, &sink](const Query& query) {
     if (query.doubt != Doubt::kCounted) return false;
-    GiveUp(query, sink);
+    GiveUp(query, boot_ns, sink);
     return true;
   });
 }
 
 void Matcher::OnTick(int64_t boot_ns, int64_t no_response_ns, RecordSink& sink) {
+  for (Query& query : open_) TellIfOverdue(query, boot_ns, sink);
   const auto keep =
       std::find_if(open_.begin(), open_.end(), [boot_ns, no_response_ns](const Query& query) {
         return boot_ns - query.extent.end_ns < no_response_ns;
       });
-  for (auto query = open_.begin(); query != keep; ++query) GiveUp(*query, sink);
+  for (auto query = open_.begin(); query != keep; ++query) GiveUp(*query, boot_ns, sink);
   open_.erase(open_.begin(), keep);
 }
 
-void Matcher::OnClose(RecordSink& sink) {
-  for (const Query& query : open_) GiveUp(query, sink);
+void Matcher::OnClose(int64_t boot_ns, RecordSink& sink) {
+  for (const Query& query : open_) GiveUp(query, boot_ns, sink);
   open_.clear();
 }
 

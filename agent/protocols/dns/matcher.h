@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/protocols/dns/message.h"
+#include "agent/protocols/dns/query_event.h"
 #include "agent/protocols/record.h"
 
 namespace kindling::agent::dns {
@@ -23,11 +24,13 @@ struct Extent {
 //
 // Every query message is one request, a repeated one too, as in a server's query log. A response
 // answers the newest query of its id and question: who repeats a query has given up the one before,
-// which stays open and is answered by a further response or reported as unanswered.
+// which stays open and is answered by a further response or reported as unanswered. Beside the
+// records the steps of each query are told, RecordSink::OnDnsQuery.
 //
 // Threads: the capture thread only.
-// Limits:  kMaxOpenRequests queries wait; a further one is reported as unparsed, and its response
-// too.
+// Limits:  kMaxOpenRequests queries wait. For a further one the oldest is given up if it is
+// overdue;
+//          otherwise the further one is reported as unparsed, and its response too.
 class Matcher {
  public:
   // `message` was read to the end of its questions.
@@ -40,7 +43,7 @@ class Matcher {
   void OnResponsesLost(bool is_counted);
 
   void OnTick(int64_t boot_ns, int64_t no_response_ns, RecordSink& sink);
-  void OnClose(RecordSink& sink);
+  void OnClose(int64_t boot_ns, RecordSink& sink);
 
   bool has_open_request() const { return !open_.empty(); }
 
@@ -58,10 +61,15 @@ class Matcher {
     uint16_t type = 0;
     uint8_t opcode = 0;
     Doubt doubt = Doubt::kNone;
+    bool is_repeated = false;
+    bool is_overdue = false;
   };
 
-  static void GiveUp(const Query& query, RecordSink& sink);
-  void DropDoubtful(RecordSink& sink);
+  static void Tell(QueryStage stage, const Query& query, int64_t at_ns, RecordSink& sink,
+                   const Message* response = nullptr);
+  static void TellIfOverdue(Query& query, int64_t boot_ns, RecordSink& sink);
+  static void GiveUp(const Query& query, int64_t boot_ns, RecordSink& sink);
+  void DropDoubtful(int64_t boot_ns, RecordSink& sink);
   static void Emit(const Query& query, const Message* response, const Extent& extent,
                    RecordSink& sink);
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "agent/protocols/codec_limits.h"
+#include "agent/protocols/dns/query_event.h"
 
 namespace kindling::agent {
 namespace {
@@ -44,8 +45,17 @@ class CheckingSink : public RecordSink {
     sums.unparsed_requests += requests;
   }
   void OnDropped(int64_t /*start_ns*/) override { ++sums.dropped; }
+  void OnDnsQuery(const dns::QueryEvent& event) override {
+    Require(event.at_ns >= event.sent_ns && !event.name.empty(), "query");
+    if (event.stage == dns::QueryStage::kSent) {
+      ++open_queries;
+    } else if (event.stage != dns::QueryStage::kOverdue) {
+      --open_queries;
+    }
+  }
   bool takes_runs() const override { return takes_runs_; }
 
+  int64_t open_queries = 0;
   struct Sums {
     uint64_t requests = 0;
     uint64_t request_bytes = 0;
@@ -107,6 +117,7 @@ void FuzzCodec(const std::function<std::unique_ptr<ProtocolCodec>()>& make_codec
   codec_of_runs->OnClose(now_ns, sink_of_runs);
   Require(sink.sums == sink_of_runs.sums, "runs hold what their requests do, at the end");
   Require(!codec->has_open_request(), "nothing is open after OnClose");
+  Require(sink.open_queries == 0, "what was told as sent was told as over");
 }
 
 }  // namespace kindling::agent
