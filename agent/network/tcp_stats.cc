@@ -45,48 +45,6 @@ typename Kinds::mapped_type& KindOf(Kinds& kinds, std::string name) {
 
 }  // namespace
 
-// Appends series and points of one row.
-class TcpStats::Writer {
- public:
-  Writer(model::Labels labels, int64_t time_ns, model::Batch& batch)
-      : labels_(std::move(labels)), time_ns_(time_ns), batch_(batch) {}
-
-  void Delta(const char* name, double value, const char* label = nullptr,
-             std::string_view text = {}) {
-    if (value != 0) Point(name, model::MetricKind::kDelta, label, text).value = value;
-  }
-  void Delta(const char* name, uint64_t value, const char* label = nullptr,
-             std::string_view text = {}) {
-    Delta(name, static_cast<double>(value), label, text);
-  }
-  void Gauge(const char* name, double value) {
-    Point(name, model::MetricKind::kGauge, nullptr, {}).value = value;
-  }
-  void Histogram(const char* name, const model::LatencyHistogram& histogram,
-                 const char* label = nullptr, std::string_view text = {}) {
-    if (histogram.count() == 0) return;
-    Point(name, model::MetricKind::kHistogram, label, text).histogram = histogram;
-  }
-
- private:
-  model::MetricPoint& Point(const char* name, model::MetricKind kind, const char* label,
-                            std::string_view text) {
-    model::MetricSeries& series = batch_.series.emplace_back();
-    series.name = name;
-    series.kind = kind;
-    series.labels = labels_;
-    if (label != nullptr) model::AddLabel(label, text, series.labels);
-    model::MetricPoint& point = batch_.points.emplace_back();
-    point.series = static_cast<uint32_t>(batch_.series.size() - 1);
-    point.time_ns = time_ns_;
-    return point;
-  }
-
-  const model::Labels labels_;
-  const int64_t time_ns_;
-  model::Batch& batch_;
-};
-
 TcpStats::Row& TcpStats::RowOf(const model::EdgeEnds& ends) {
   auto found = rows_.find(ends);
   if (found == rows_.end()) {
@@ -190,15 +148,15 @@ void TcpStats::OnListener(const model::EdgeEnds& ends, const ListenerSample& now
   if (is_first) listeners_.emplace(now.id, first);
 }
 
-void TcpStats::Write(const Row& row, Writer& out) {
+void TcpStats::Write(const Row& row, EdgeSeriesWriter& out) {
   for (const auto& [result, attempts] : row.attempts) {
-    out.Delta(tcp::kConnects, attempts.count, tcp::kResult, result);
-    out.Histogram(tcp::kConnectTime, attempts.time, tcp::kResult, result);
+    out.Delta(tcp::kConnects, attempts.count, {tcp::kResult, result});
+    out.Histogram(tcp::kConnectTime, attempts.time, {tcp::kResult, result});
   }
   out.Delta(tcp::kAccepts, row.accepts);
-  for (const auto& [reason, count] : row.ends) out.Delta(tcp::kEnds, count, tcp::kReason, reason);
+  for (const auto& [reason, count] : row.ends) out.Delta(tcp::kEnds, count, {tcp::kReason, reason});
   for (size_t i = 0; i < kRetransmitKinds; ++i) {
-    out.Delta(tcp::kRetransmits, row.retransmits[i], tcp::kKind, kRetransmitNames[i]);
+    out.Delta(tcp::kRetransmits, row.retransmits[i], {tcp::kKind, kRetransmitNames[i]});
   }
   out.Delta(tcp::kLostSegments, row.lost_segments);
   out.Delta(tcp::kOutOfOrder, row.out_of_order);
@@ -207,7 +165,7 @@ void TcpStats::Write(const Row& row, Writer& out) {
   out.Delta(tcp::kSentBytes, row.sent_bytes);
   out.Delta(tcp::kReceivedBytes, row.received_bytes);
   for (const auto& [reason, count] : row.resets_sent) {
-    out.Delta(tcp::kResetsSent, count, tcp::kReason, reason);
+    out.Delta(tcp::kResetsSent, count, {tcp::kReason, reason});
   }
   out.Delta(tcp::kResetsReceived, row.resets_received);
   out.Delta(tcp::kBusyTime, static_cast<double>(row.busy_ns) / 1e9);
@@ -216,8 +174,8 @@ void TcpStats::Write(const Row& row, Writer& out) {
   out.Histogram(tcp::kSrtt, row.srtt);
   if (row.min_rtt_ns > 0) out.Gauge(tcp::kMinRtt, static_cast<double>(row.min_rtt_ns) / 1e9);
   for (size_t i = 1; i < row.congestion.size(); ++i) {
-    out.Delta(tcp::kCongestion, row.congestion[i], tcp::kState,
-              Name(static_cast<CongestionState>(i)));
+    out.Delta(tcp::kCongestion, row.congestion[i],
+              {tcp::kState, Name(static_cast<CongestionState>(i))});
   }
   out.Delta(tcp::kZeroWindow, row.zero_windows);
   out.Delta(tcp::kListenDrops, row.listen_drops);
@@ -229,7 +187,7 @@ void TcpStats::Write(const Row& row, Writer& out) {
 
 void TcpStats::EmitWindow(int64_t start_ns, model::Batch& batch) {
   for (const auto& [ends, row] : rows_) {
-    Writer out(model::LabelsOf(ends), start_ns, batch);
+    EdgeSeriesWriter out(model::LabelsOf(ends), start_ns, batch);
     Write(*row, out);
   }
   rows_.clear();

@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "agent/aggregate/window_source.h"
 #include "agent/capture/events.h"
+#include "agent/network/edge_series_writer.h"
 #include "model/edge_labels.h"
 #include "model/latency_histogram.h"
 #include "model/records.h"
@@ -87,10 +88,9 @@ class TcpStats final : public WindowSource {
     uint32_t queued = 0;
     uint32_t queue_max = 0;
   };
-  class Writer;
 
   Row& RowOf(const model::EdgeEnds& ends);
-  static void Write(const Row& row, Writer& out);
+  static void Write(const Row& row, EdgeSeriesWriter& out);
 
   const Options options_;
   absl::flat_hash_map<model::EdgeEnds, std::unique_ptr<Row>> rows_;
