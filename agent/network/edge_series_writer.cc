@@ -7,33 +7,31 @@ namespace kindling::agent {
 EdgeSeriesWriter::EdgeSeriesWriter(model::Labels labels, int64_t time_ns, model::Batch& batch)
     : labels_(std::move(labels)), time_ns_(time_ns), batch_(batch) {}
 
-void EdgeSeriesWriter::Delta(const char* name, double value, Label label, Label another) {
-  if (value != 0) Point(name, model::MetricKind::kDelta, label, another).value = value;
+void EdgeSeriesWriter::Delta(const char* name, double value, Further further) {
+  if (value != 0) Point(name, model::MetricKind::kDelta, further).value = value;
 }
 
-void EdgeSeriesWriter::Delta(const char* name, uint64_t value, Label label, Label another) {
-  Delta(name, static_cast<double>(value), label, another);
+void EdgeSeriesWriter::Delta(const char* name, uint64_t value, Further further) {
+  Delta(name, static_cast<double>(value), further);
 }
 
 void EdgeSeriesWriter::Gauge(const char* name, double value) {
-  Point(name, model::MetricKind::kGauge, {}, {}).value = value;
+  Point(name, model::MetricKind::kGauge, {}).value = value;
 }
 
 void EdgeSeriesWriter::Histogram(const char* name, const model::LatencyHistogram& histogram,
-                                 Label label) {
+                                 Further further) {
   if (histogram.count() == 0) return;
-  Point(name, model::MetricKind::kHistogram, label, {}).histogram = histogram;
+  Point(name, model::MetricKind::kHistogram, further).histogram = histogram;
 }
 
-model::MetricPoint& EdgeSeriesWriter::Point(const char* name, model::MetricKind kind, Label label,
-                                            Label another) {
+model::MetricPoint& EdgeSeriesWriter::Point(const char* name, model::MetricKind kind,
+                                            Further further) {
   model::MetricSeries& series = batch_.series.emplace_back();
   series.name = name;
   series.kind = kind;
   series.labels = labels_;
-  for (const Label& each : {label, another}) {
-    if (each.name != nullptr) model::AddLabel(each.name, each.value, series.labels);
-  }
+  for (const Label& label : further) model::AddLabel(label.name, label.value, series.labels);
   model::MetricPoint& point = batch_.points.emplace_back();
   point.series = static_cast<uint32_t>(batch_.series.size() - 1);
   point.time_ns = time_ns_;

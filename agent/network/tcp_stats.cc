@@ -150,13 +150,14 @@ void TcpStats::OnListener(const model::EdgeEnds& ends, const ListenerSample& now
 
 void TcpStats::Write(const Row& row, EdgeSeriesWriter& out) {
   for (const auto& [result, attempts] : row.attempts) {
-    out.Delta(tcp::kConnects, attempts.count, {tcp::kResult, result});
-    out.Histogram(tcp::kConnectTime, attempts.time, {tcp::kResult, result});
+    out.Delta(tcp::kConnects, attempts.count, {{tcp::kResult, result}});
+    out.Histogram(tcp::kConnectTime, attempts.time, {{tcp::kResult, result}});
   }
   out.Delta(tcp::kAccepts, row.accepts);
-  for (const auto& [reason, count] : row.ends) out.Delta(tcp::kEnds, count, {tcp::kReason, reason});
+  for (const auto& [reason, count] : row.ends)
+    out.Delta(tcp::kEnds, count, {{tcp::kReason, reason}});
   for (size_t i = 0; i < kRetransmitKinds; ++i) {
-    out.Delta(tcp::kRetransmits, row.retransmits[i], {tcp::kKind, kRetransmitNames[i]});
+    out.Delta(tcp::kRetransmits, row.retransmits[i], {{tcp::kKind, kRetransmitNames[i]}});
   }
   out.Delta(tcp::kLostSegments, row.lost_segments);
   out.Delta(tcp::kOutOfOrder, row.out_of_order);
@@ -165,7 +166,7 @@ void TcpStats::Write(const Row& row, EdgeSeriesWriter& out) {
   out.Delta(tcp::kSentBytes, row.sent_bytes);
   out.Delta(tcp::kReceivedBytes, row.received_bytes);
   for (const auto& [reason, count] : row.resets_sent) {
-    out.Delta(tcp::kResetsSent, count, {tcp::kReason, reason});
+    out.Delta(tcp::kResetsSent, count, {{tcp::kReason, reason}});
   }
   out.Delta(tcp::kResetsReceived, row.resets_received);
   out.Delta(tcp::kBusyTime, static_cast<double>(row.busy_ns) / 1e9);
@@ -175,7 +176,7 @@ void TcpStats::Write(const Row& row, EdgeSeriesWriter& out) {
   if (row.min_rtt_ns > 0) out.Gauge(tcp::kMinRtt, static_cast<double>(row.min_rtt_ns) / 1e9);
   for (size_t i = 1; i < row.congestion.size(); ++i) {
     out.Delta(tcp::kCongestion, row.congestion[i],
-              {tcp::kState, Name(static_cast<CongestionState>(i))});
+              {{tcp::kState, Name(static_cast<CongestionState>(i))}});
   }
   out.Delta(tcp::kZeroWindow, row.zero_windows);
   out.Delta(tcp::kListenDrops, row.listen_drops);

@@ -75,6 +75,7 @@ Pipeline::Pipeline(const Options& options, ProcessReader& reader, Aggregator& ag
       processes_(options.processes, reader, options.own_cgroup),
       dns_names_(options.dns_names),
       tcp_(options.tcp),
+      dns_(options.dns),
       host_stats_({.host = options.host}),
       nat_({.host = options.host}),
       drops_(options.drops),
@@ -92,8 +93,8 @@ Pipeline::~Pipeline() {
   for (WindowSource* source : WindowSources()) aggregator_.RemoveWindowSource(source);
 }
 
-std::array<WindowSource*, 4> Pipeline::WindowSources() {
-  return {&tcp_, &host_stats_, &nat_, &drops_};
+std::array<WindowSource*, 5> Pipeline::WindowSources() {
+  return {&tcp_, &dns_, &host_stats_, &nat_, &drops_};
 }
 
 void Pipeline::OnConnOpen(const ConnOpen& event) {
@@ -409,6 +410,17 @@ void Pipeline::OnRequest(Conversation& conversation, const Record& record) {
   CountConnection(conversation, attachment);
   aggregator_.OnRequest(attachment.context, record);
   attachment.context.connect_duration_ns = 0;
+}
+
+void Pipeline::OnDnsQuery(Conversation& conversation, const dns::QueryEvent& event) {
+  const Edge& edge = EdgeOf(conversation).context.edge->edge;
+  const ConnOpen& open = conversation.open();
+  dns_.OnQuery({edge.observer, edge.client, edge.server}, open.transport,
+               {.observer = edge.observer,
+                .owner = edge.observer == model::Side::kServer ? open.netns : open.tgid,
+                .peer = open.remote,
+                .port = edge.server.port},
+               event);
 }
 
 void Pipeline::OnBytes(Conversation& conversation, uint64_t sent, uint64_t received) {

@@ -14,6 +14,7 @@
 #include "agent/connections/open_connection.h"
 #include "agent/identity/dns_names.h"
 #include "agent/identity/process_table.h"
+#include "agent/network/dns_stats.h"
 #include "agent/network/drop_stats.h"
 #include "agent/network/host_stats.h"
 #include "agent/network/nat_stats.h"
@@ -36,6 +37,7 @@ class Pipeline final : public EventSink, private ConversationSink {
     ProcessTable::Options processes;
     DnsNames::Options dns_names;
     TcpStats::Options tcp;
+    DnsStats::Options dns;
     DropStats::Options drops;
     bool keep_values = false;  // do not redact command lines
   };
@@ -80,12 +82,13 @@ class Pipeline final : public EventSink, private ConversationSink {
 
   void OnRequest(Conversation& conversation, const Record& record) override;
   bool takes_runs() const override { return aggregator_.takes_runs(); }
+  void OnDnsQuery(Conversation& conversation, const dns::QueryEvent& event) override;
   void OnBytes(Conversation& conversation, uint64_t sent, uint64_t received) override;
   void OnLost(Conversation& conversation, uint64_t requests) override;
   void OnUnparsed(Conversation& conversation, uint64_t bytes, uint64_t requests) override;
   void OnClosed(Conversation& conversation, int64_t boot_ns) override;
 
-  std::array<WindowSource*, 4> WindowSources();
+  std::array<WindowSource*, 5> WindowSources();
   EdgeAttachment& EdgeOf(Conversation& conversation);
   // The end this is, guessed from the ports where neither the kernel nor the bytes tell.
   model::Side SideOf(const Conversation& conversation);
@@ -114,6 +117,7 @@ class Pipeline final : public EventSink, private ConversationSink {
   SocketIndex sockets_;
   DnsNames dns_names_;
   TcpStats tcp_;
+  DnsStats dns_;
   HostStats host_stats_;
   NatStats nat_;
   DropStats drops_;

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "agent/protocols/dns/message_builder.h"
 #include "base/byte_reader.h"
+#include "model/dns_metrics.h"
 #include "model/drop_metrics.h"
 #include "model/edge_labels.h"
 #include "model/tcp_metrics.h"
@@ -457,6 +459,57 @@ TEST_F(PipelineTest, TcpBelongsToTheEdge) {
   EXPECT_EQ((metrics[{model::tcp::kAccepts, of_server}]), 1);
   EXPECT_EQ((metrics[{model::tcp::kReceivedBytes, of_server}]), 50);
   EXPECT_EQ((metrics[{model::tcp::kEnds, of_server}]), 1);
+}
+
+TEST_F(PipelineTest, DnsIsCountedAtBothEndsAndAcrossSockets) {
+  const auto open = [this](ConnId id, model::Side side, model::Transport transport) {
+    const bool is_client = side == model::Side::kClient;
+    ConnOpen event =
+        is_client ? Client(id, kLoopback, kLoopback) : Server(id, kLoopback, kLoopback);
+    event.transport = transport;
+    event.tgid = is_client ? kCurl : kNginx + static_cast<uint32_t>(id);  // a process for each
+    (is_client ? event.remote_port : event.local_port) = 53;
+    (is_client ? event.local_port : event.remote_port) = static_cast<uint16_t>(40000 + id / 2);
+    reader.processes[event.tgid].found = true;
+    reader.processes[event.tgid].executable = is_client ? "/usr/bin/curl" : "/usr/sbin/dnsd";
+    pipeline.OnConnOpen(event);
+  };
+  const std::string query = dns::Query(1, "db.test", 1);
+  open(1, model::Side::kClient, model::Transport::kUdp);
+  open(2, model::Side::kServer, model::Transport::kUdp);
+  Move(1, kCurl, Direction::kSent, query);
+  Move(2, kNginx, Direction::kReceived, query);
+  now_ns += 5 * kSecond;
+  pipeline.OnTick(now_ns, 1'000 * kSecond + now_ns - kSecond);
+  // Again from a new socket, and over TCP for the answer does not fit.
+  open(3, model::Side::kClient, model::Transport::kUdp);
+  open(4, model::Side::kServer, model::Transport::kUdp);
+  Move(3, kCurl, Direction::kSent, query);
+  Move(4, kNginx, Direction::kReceived, query);
+  const std::string cut = dns::MessageBuilder(1, 0x8380).Question("db.test", 1).Datagram();
+  Move(4, kNginx, Direction::kSent, cut);
+  Move(3, kCurl, Direction::kReceived, cut);
+  open(5, model::Side::kClient, model::Transport::kTcp);
+  open(6, model::Side::kServer, model::Transport::kTcp);
+  Move(5, kCurl, Direction::kSent, dns::Framed(query));
+  Move(6, kNginx, Direction::kReceived, dns::Framed(query));
+  Finish();
+  for (const model::Side observer : {model::Side::kClient, model::Side::kServer}) {
+    double queries = 0;
+    std::map<std::string, double> rest;
+    for (const auto& [key, value] : metrics) {
+      if (key.second.observer != observer || !key.first.starts_with("dns_")) continue;
+      EXPECT_EQ(key.second.server.port, 53);
+      const model::Party& own =
+          observer == model::Side::kClient ? key.second.client : key.second.server;
+      EXPECT_EQ(own.workload_kind, "process");
+      (key.first == model::dns::kQueries ? queries : rest[key.first]) += value;
+    }
+    EXPECT_EQ(queries, 2) << "one timed out, one was answered, one waits";
+    EXPECT_EQ(rest[model::dns::kRetries], 1);
+    EXPECT_EQ(rest[model::dns::kTruncated], 1);
+    EXPECT_EQ(rest[model::dns::kTcpFallbacks], 1);
+  }
 }
 
 TEST_F(PipelineTest, AListenerThatAcceptsNothingIsKnownByItsAddress) {
