@@ -32,15 +32,19 @@ void CompletenessSum::AddMissing(const std::vector<MapEdge>& edges) {
     lost += edge.counted().lost;
     unexplained += edge.unexplained;
   }
-  lost_ += lost;
+  AddLost(lost);
   lost_other_ += unexplained;
-  if (lost > 0) by_stage_[{kEdgeStage, ""}].requests += lost;
   if (unexplained == 0) return;
   by_stage_[{kViewsDifferStage, ""}].events += unexplained;
   notes_.push_back(absl::StrFormat(
       "One end of an edge saw %d requests that the other neither saw nor knows to have lost: the "
       "notes of the edges say where.",
       unexplained));
+}
+
+void CompletenessSum::AddLost(uint64_t requests) {
+  lost_ += requests;
+  if (requests > 0) by_stage_[{kEdgeStage, ""}].requests += requests;
 }
 
 void CompletenessSum::AddLoss(const model::Loss& loss) {

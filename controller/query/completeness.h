@@ -31,6 +31,8 @@ class CompletenessSum {
 
   // What is known to be missing from edges that the answer is about, or may be.
   void AddMissing(const std::vector<MapEdge>& edges);
+  // Requests that rows of edges count as lost.
+  void AddLost(uint64_t requests);
   // What could not be attributed to an edge, for an answer made of requests.
   void AddLoss(const model::Loss& loss);
   // The same for one made of process events, or of connections: lost requests are none of its

@@ -131,12 +131,27 @@ bool EdgeSeries::Selects(const EdgeKey& key, double sent_bytes, double received_
 }
 
 void EdgeSeries::WriteCompleteness(double captured, v1::Completeness* out) const {
-  CompletenessSum completeness;
-  completeness.AddCaptured(static_cast<uint64_t>(std::llround(captured)));
-  for (const storage::ScanReport& report : reports_) completeness.AddReport(report);
-  AddAround(*context_, flows_->loaded(), range_, concerned_, &CompletenessSum::AddProcessLoss,
-            completeness);
-  completeness.WriteTo(out);
+  CompletenessSum sum;
+  Complete(captured, &CompletenessSum::AddProcessLoss, sum, out);
+}
+
+void EdgeSeries::WriteRequestCompleteness(double captured, model::Protocol protocol,
+                                          v1::Completeness* out) const {
+  CompletenessSum sum;
+  for (const EdgeGroup& group : flows_->loaded().groups->groups()) {
+    if (group.sum.protocol != protocol || group.is_mixed) continue;
+    const model::EdgeFields fields(group.sum, NamesOf(group));
+    if (filter_.MayMatch(fields, IsOfEnds)) sum.AddLost(group.sum.lost);
+  }
+  Complete(captured, &CompletenessSum::AddLoss, sum, out);
+}
+
+void EdgeSeries::Complete(double captured, LossAdder add, CompletenessSum& sum,
+                          v1::Completeness* out) const {
+  sum.AddCaptured(static_cast<uint64_t>(std::llround(captured)));
+  for (const storage::ScanReport& report : reports_) sum.AddReport(report);
+  AddAround(*context_, flows_->loaded(), range_, concerned_, add, sum);
+  sum.WriteTo(out);
 }
 
 absl::Status EdgeSeries::CheckRows(size_t rows) {

@@ -11,12 +11,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "controller/query/completeness.h"
 #include "controller/query/flow_cache.h"
 #include "controller/query/loaded_edges.h"
 #include "controller/query/query_context.h"
 #include "controller/topology/edge_groups.h"
 #include "model/edge_labels.h"
 #include "model/filter.h"
+#include "model/protocol.h"
 #include "model/records.h"
 #include "storage/blocks/metric_block.h"
 #include "storage/store.h"
@@ -82,6 +84,11 @@ class EdgeSeries {
 
   // After the last Selects(). `captured`: how many the answer is made of.
   void WriteCompleteness(double captured, v1::Completeness* out) const;
+  // The same for an answer that is made of the requests of a protocol, as both ends saw them: those
+  // lost on edges and what was lost of their bytes are missing from it. Requests of which one end
+  // alone knows are not: the network may have lost them.
+  void WriteRequestCompleteness(double captured, model::Protocol protocol,
+                                v1::Completeness* out) const;
 
   // RESOURCE_EXHAUSTED beyond kMaxRows.
   static absl::Status CheckRows(size_t rows);
@@ -92,6 +99,7 @@ class EdgeSeries {
 
   EdgeKey KeyOf(const model::EdgeEnds& ends, model::Transport transport, int64_t time_ns) const;
   absl::StatusOr<size_t> IndexOf(EdgeKey key);
+  void Complete(double captured, LossAdder add, CompletenessSum& sum, v1::Completeness* out) const;
 
   const QueryContext* context_;
   model::Filter filter_;

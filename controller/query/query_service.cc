@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/rpc_status.h"
+#include "controller/query/dns_queries.h"
 #include "controller/query/drop_queries.h"
 #include "controller/query/edge_queries.h"
 #include "controller/query/endpoint_queries.h"
@@ -39,13 +40,14 @@ enum class Rpc : uint8_t {
   kListDrops,
   kListInterfaces,
   kListNat,
+  kListDns,
 };
 // In the order of Rpc.
 constexpr const char* kRpcNames[] = {
-    "ListServices",  "ListEdges",       "ListSpans",      "GetSpan",
-    "ListAgents",    "ListProcesses",   "GetServerInfo",  "GetTrace",
-    "ListEndpoints", "ListLabelValues", "ListSeries",     "QueryRange",
-    "ListTcp",       "ListDrops",       "ListInterfaces", "ListNat"};
+    "ListServices",  "ListEdges",     "ListSpans", "GetSpan",       "ListAgents",
+    "ListProcesses", "GetServerInfo", "GetTrace",  "ListEndpoints", "ListLabelValues",
+    "ListSeries",    "QueryRange",    "ListTcp",   "ListDrops",     "ListInterfaces",
+    "ListNat",       "ListDns"};
 
 // Whether a question is still wanted, looked up now and then: gRPC goes through the call's queue
 // each time, which takes longer than many a row.
@@ -172,6 +174,13 @@ class QueryService::Impl final : public v1::QueryService::Service {
                        v1::ListTcpResponse* response) override {
     return Answer(context, Rpc::kListTcp, [&](const QueryContext& query) {
       return controller::ListTcp(query, *request, response);
+    });
+  }
+
+  grpc::Status ListDns(grpc::ServerContext* context, const v1::ListDnsRequest* request,
+                       v1::ListDnsResponse* response) override {
+    return Answer(context, Rpc::kListDns, [&](const QueryContext& query) {
+      return controller::ListDns(query, *request, response);
     });
   }
 

@@ -803,9 +803,9 @@ TEST_F(CliTest, Completion) {
   };
   EXPECT_THAT(complete({"g"}), ElementsAre("get"));
   EXPECT_THAT(complete({"get", ""}),
-              ElementsAre("services", "edges", "tcp", "drops", "connections", "nat", "interfaces",
-                          "spans", "trace", "endpoints", "values", "labels", "series", "metric",
-                          "agents", "processes"));
+              ElementsAre("services", "edges", "tcp", "dns", "drops", "connections", "nat",
+                          "interfaces", "spans", "trace", "endpoints", "values", "labels", "series",
+                          "metric", "agents", "processes"));
   EXPECT_THAT(complete({"--utc", "-o", "json", "get", "e"}), ElementsAre("edges", "endpoints"));
   EXPECT_THAT(complete({"help", "f"}), ElementsAre("filter"));
   EXPECT_THAT(complete({"map", "-o", "m"}), ElementsAre("mermaid"));

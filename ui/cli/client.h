@@ -27,6 +27,8 @@ class ListAgentsRequest;
 class ListAgentsResponse;
 class GetTraceRequest;
 class GetTraceResponse;
+class ListDnsRequest;
+class ListDnsResponse;
 class ListDropsRequest;
 class ListDropsResponse;
 class ListEdgesRequest;
@@ -109,6 +111,7 @@ class Client {
   absl::Status Call(const v1::GetTraceRequest& request, v1::GetTraceResponse* response);
   absl::Status Call(const v1::ListEndpointsRequest& request, v1::ListEndpointsResponse* response);
   absl::Status Call(const v1::ListTcpRequest& request, v1::ListTcpResponse* response);
+  absl::Status Call(const v1::ListDnsRequest& request, v1::ListDnsResponse* response);
   absl::Status Call(const v1::ListDropsRequest& request, v1::ListDropsResponse* response);
   absl::Status Call(const v1::ListConnectionsRequest& request,
                     v1::ListConnectionsResponse* response);

@@ -11,6 +11,7 @@ std::span<const Command> Commands() {
       GetServicesCommand(),
       GetEdgesCommand(),
       GetTcpCommand(),
+      GetDnsCommand(),
       GetDropsCommand(),
       GetConnectionsCommand(),
       GetNatCommand(),

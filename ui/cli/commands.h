@@ -15,6 +15,7 @@ Command GetProcessesCommand();
 Command GetTraceCommand();
 Command GetEndpointsCommand();
 Command GetTcpCommand();
+Command GetDnsCommand();
 Command GetDropsCommand();
 Command GetConnectionsCommand();
 Command GetNatCommand();

@@ -23,7 +23,7 @@ std::optional<model::RecordKind> RecordsOf(const Command* command) {
   if (command->name == "get spans") return model::RecordKind::kSpan;
   if (command->name == "get processes") return model::RecordKind::kProcess;
   if (command->name == "get tcp") return model::RecordKind::kTcp;
-  for (const char* of_ends : {"get connections", "get drops", "get nat"}) {
+  for (const char* of_ends : {"get connections", "get dns", "get drops", "get nat"}) {
     if (command->name == of_ends) return model::RecordKind::kEnds;
   }
   if (command->name == "get interfaces") return model::RecordKind::kInterface;

@@ -1,6 +1,4 @@
-#include <algorithm>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_format.h"
@@ -9,6 +7,7 @@
 #include "kindling/v1/query.pb.h"
 #include "ui/cli/commands.h"
 #include "ui/cli/completeness.h"
+#include "ui/cli/counts.h"
 #include "ui/cli/format.h"
 #include "ui/cli/rows.h"
 #include "ui/cli/session.h"
@@ -17,30 +16,8 @@
 namespace kindling::ui {
 namespace {
 
-using Counts = google::protobuf::Map<std::string, double>;
-
 // Of the busy time; less is not worth a word.
 constexpr double kNotableShare = 0.05;
-
-double SumOf(const Counts& counts) {
-  double sum = 0;
-  for (const auto& [name, count] : counts) sum += count;
-  return sum;
-}
-
-// "3 ECONNREFUSED, 1 ETIMEDOUT", by name; "0" for none.
-std::string ByName(const Counts& counts) {
-  std::vector<std::pair<std::string, double>> sorted(counts.begin(), counts.end());
-  std::ranges::sort(sorted);
-  std::string text;
-  for (const auto& [name, count] : sorted) {
-    if (!text.empty()) text += ", ";
-    text += FormatCount(count) + " " + name;
-  }
-  return text.empty() ? "0" : text;
-}
-
-std::string OrDash(double count) { return count == 0 ? "-" : FormatCount(count); }
 
 // What sending waited for besides the network: "receiver 80%".
 std::string LimitedBy(const v1::TcpEdge& edge) {
@@ -53,13 +30,6 @@ std::string LimitedBy(const v1::TcpEdge& edge) {
   add("receiver", edge.receiver_limited_seconds());
   add("sender", edge.sender_limited_seconds());
   return text.empty() ? "-" : text;
-}
-
-// "1ms/2ms"; "-" for nothing at all.
-template <typename Format>
-std::string Both(double first, double second, Format format) {
-  if (first == 0 && second == 0) return "-";
-  return format(first) + "/" + format(second);
 }
 
 // "9 2.5%": segments, and their part of those with data.
@@ -112,9 +82,9 @@ std::vector<Cell> Row(const v1::TcpEdge& edge, bool is_wide) {
       {LimitedBy(edge)}};
   if (!is_wide) return row;
   row.emplace_back(FormatMs(edge.min_rtt_ms()));
-  row.emplace_back(OrDash(edge.lost_segments()));
-  row.emplace_back(OrDash(edge.out_of_order_segments()));
-  row.emplace_back(OrDash(edge.zero_windows()));
+  row.emplace_back(CountOrDash(edge.lost_segments()));
+  row.emplace_back(CountOrDash(edge.out_of_order_segments()));
+  row.emplace_back(CountOrDash(edge.zero_windows()));
   row.emplace_back(Queue(edge));
   row.emplace_back(ByName(edge.retransmits()));
   row.emplace_back(ByName(edge.resets_sent()));

@@ -212,6 +212,60 @@ TEST_F(QueryCommandsTest, Drops) {
   EXPECT_THAT(result.out, HasSubstr("no dropped packets"));
 }
 
+TEST_F(QueryCommandsTest, Dns) {
+  service_.dns = Parse<v1::ListDnsResponse>(R"pb(
+    edges {
+      client: "shop"
+      server: "dnsmasq:53"
+      observer: "client"
+      name: "db.test"
+      queries: 42
+      results { key: "NOERROR" value: 30 }
+      results { key: "NXDOMAIN" value: 5 }
+      results { key: "timeout" value: 6 }
+      results { key: "unknown" value: 1 }
+      types { key: "A" value: 22 }
+      types { key: "AAAA" value: 20 }
+      latency_p50_ms: 1
+      latency_p99_ms: 250
+      retries: 7
+      late_answers: 8
+      truncated: 9
+      tcp_fallbacks: 10
+      search_waste: 11
+      server_address: "10.0.0.2:53"
+    }
+    edges {
+      client: "cron"
+      server: "dnsmasq:53"
+      observer: "server"
+      queries: 1
+      results { key: "NOERROR" value: 1 }
+    }
+    completeness { fraction: 1 captured: 43 }
+  )pb");
+  Result result = Run({"get", "dns", "--since", "all", "-f", "server=dnsmasq:53"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("shop +dnsmasq:53 +client +42  5 NXDOMAIN, 6 "
+                                                   "timeout +1ms/250ms +7 +11 +9"));
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("cron +dnsmasq:53 +server +1  0 +- +- +- +-"));
+  EXPECT_THAT(result.out, ::testing::Not(HasSubstr("db.test")));
+  result = Run({"get", "dns", "--by-name", "--name", "db.test", "--since", "all"});
+  EXPECT_THAT(result.out, ::testing::ContainsRegex("client +db.test +42  5 NXDOMAIN"));
+  EXPECT_THAT(service_.questions(),
+              ElementsAre("ListDnsRequest time { } filter: \"server=dnsmasq:53\"",
+                          "ListDnsRequest time { } by_name: true name: \"db.test\""));
+  result = Run({"get", "dns", "-o", "wide"});
+  EXPECT_THAT(result.out, ::testing::ContainsRegex(" 9 +10 +8  22 A, 20 AAAA +30 NOERROR, 5 "
+                                                   "NXDOMAIN, 6 timeout, 1 unknown +10.0.0.2:53"));
+  result = Run({"get", "dns", "-o", "json"});
+  EXPECT_THAT(result.out, HasSubstr("\"NXDOMAIN\": 5"));
+  service_.dns = Parse<v1::ListDnsResponse>("completeness { fraction: 0.5 lost: 1 }");
+  result = Run({"get", "dns"});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.out, HasSubstr("no DNS queries"));
+}
+
 TEST_F(QueryCommandsTest, Tcp) {
   service_.tcp = Parse<v1::ListTcpResponse>(R"pb(
     edges {

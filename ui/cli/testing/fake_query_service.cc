@@ -118,6 +118,11 @@ grpc::Status FakeQueryService::ListTcp(grpc::ServerContext*, const v1::ListTcpRe
   return Answer(request, tcp, response);
 }
 
+grpc::Status FakeQueryService::ListDns(grpc::ServerContext*, const v1::ListDnsRequest* request,
+                                       v1::ListDnsResponse* response) {
+  return Answer(request, dns, response);
+}
+
 grpc::Status FakeQueryService::ListLabelValues(grpc::ServerContext*,
                                                const v1::ListLabelValuesRequest* request,
                                                v1::ListLabelValuesResponse* response) {

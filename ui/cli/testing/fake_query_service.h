@@ -36,6 +36,7 @@ class FakeQueryService final : public v1::QueryService::Service {
   v1::GetTraceResponse trace;
   v1::ListEndpointsResponse endpoints;
   v1::ListTcpResponse tcp;
+  v1::ListDnsResponse dns;
   v1::ListDropsResponse drops;
   v1::ListInterfacesResponse interfaces;
   v1::ListNatResponse nat;
@@ -77,6 +78,8 @@ class FakeQueryService final : public v1::QueryService::Service {
                          v1::ListDropsResponse* response) override;
   grpc::Status ListTcp(grpc::ServerContext*, const v1::ListTcpRequest* request,
                        v1::ListTcpResponse* response) override;
+  grpc::Status ListDns(grpc::ServerContext*, const v1::ListDnsRequest* request,
+                       v1::ListDnsResponse* response) override;
   grpc::Status ListLabelValues(grpc::ServerContext*, const v1::ListLabelValuesRequest* request,
                                v1::ListLabelValuesResponse* response) override;
   grpc::Status ListSeries(grpc::ServerContext*, const v1::ListSeriesRequest* request,
