@@ -36,7 +36,8 @@ ProcessTable::Process& ProcessTable::Find(uint32_t tgid) {
   if (slot->inherited) {
     slot->inherited = false;
     Process& process = *slot;
-    if (ProcessFacts facts = reader_.Read(tgid); facts.found) {
+    // One that ends while it is read has no program any more.
+    if (ProcessFacts facts = reader_.Read(tgid); facts.found && !facts.executable.empty()) {
       process.facts = std::move(facts);
       Rename(tgid, process, 0);
     }

@@ -73,9 +73,13 @@ TEST_F(ProcessTableTest, AShortLivedForkIsNamedAsItsParent) {
   Listen(10, 53);
   table.OnTask({.kind = TaskEventKind::kFork, .tgid = 11, .parent_tgid = 10});
   EXPECT_EQ(table.Get(11).workload.name, "dnsmasq:53");
+  // Nor does one that ends while it is read say more.
+  table.OnTask({.kind = TaskEventKind::kFork, .tgid = 12, .parent_tgid = 10});
+  reader.processes[12] = {.found = true, .parent_tgid = 10};
+  EXPECT_EQ(table.Get(12).workload.name, "dnsmasq:53");
   // Of one whose parent is not known there is nothing to say.
-  table.OnTask({.kind = TaskEventKind::kFork, .tgid = 13, .parent_tgid = 12});
-  EXPECT_EQ(table.Get(13).workload.name, "unknown");
+  table.OnTask({.kind = TaskEventKind::kFork, .tgid = 14, .parent_tgid = 13});
+  EXPECT_EQ(table.Get(14).workload.name, "unknown");
 }
 
 TEST_F(ProcessTableTest, AForkThatLivesIsReadItself) {
