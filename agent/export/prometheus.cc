@@ -16,36 +16,13 @@ namespace {
 
 using base::MetricType;
 
-// Exponents of two: 16 us, 65 us, ... 17 s.
-constexpr std::array<int, 16> kBoundExponents = {14, 16, 18, 20, 22, 24, 25, 26,
-                                                 27, 28, 29, 30, 31, 32, 33, 34};
+}  // namespace
 
-double BoundNs(size_t i) { return static_cast<double>(uint64_t{1} << kBoundExponents[i]); }
-
-// Labels of the series that takes what is beyond the cap: "(other)" where names are, else empty.
-std::string OverflowLabels(base::MetricLabels labels) {
+std::string PrometheusSeries::OverflowLabels(base::MetricLabels labels) {
   for (auto& [name, value] : labels) {
     value = name.ends_with("workload_name") ? "(other)" : "";
   }
   return base::RenderLabels(labels);
-}
-
-}  // namespace
-
-template <typename Values>
-Values& PrometheusSeries::Find(Family<Values>& family, std::string labels, int64_t now_ns) {
-  auto found = family.entries.find(labels);
-  if (found == family.entries.end()) {
-    if (lines_ + family.lines_per_entry > options_.max_series) {
-      ++overflowed_rows_;
-      family.overflow.changed_ns = now_ns;
-      return family.overflow;
-    }
-    lines_ += family.lines_per_entry;
-    found = family.entries.try_emplace(std::move(labels)).first;
-  }
-  found->second.changed_ns = now_ns;
-  return found->second;
 }
 
 template <typename Values>
@@ -64,6 +41,9 @@ void PrometheusSeries::Add(const model::Batch& batch, int64_t now_ns) {
   Expire(client_latency_, now_ns);
   Expire(connects_, now_ns);
   Expire(tcp_, now_ns);
+  Expire(dns_, now_ns);
+  Expire(dns_queries_, now_ns);
+  Expire(dns_latency_, now_ns);
   Expire(nat_, now_ns);
   Expire(drops_, now_ns);
   Expire(udp_drops_, now_ns);
@@ -74,6 +54,7 @@ void PrometheusSeries::Add(const model::Batch& batch, int64_t now_ns) {
   }
   for (const model::MetricPoint& point : batch.points) {
     AddTcp(batch.series[point.series], point, now_ns);
+    AddDns(batch.series[point.series], point, now_ns);
     AddDrops(batch.series[point.series], point, now_ns);
     AddNetwork(batch.series[point.series], point, now_ns);
   }
@@ -101,11 +82,7 @@ void PrometheusSeries::AddRow(const model::EdgeStats& row, int64_t now_ns) {
     Latency& latency = server
                            ? Find(server_latency_, base::RenderLabels(ServerLabels(row)), now_ns)
                            : Find(client_latency_, base::RenderLabels(ClientLabels(row)), now_ns);
-    for (size_t i = 0; i < kBounds; ++i) {
-      latency.cumulative[i] += row.latency.CountAtMost(BoundNs(i));
-    }
-    latency.count += row.latency.count();
-    latency.sum_ns += row.latency.sum_ns();
+    AddTo(latency, row.latency);
   }
   if (server || row.transport != model::Transport::kTcp) return;
   if (row.connections > 0) {
@@ -121,6 +98,14 @@ void PrometheusSeries::AddRow(const model::EdgeStats& row, int64_t now_ns) {
     failed.count += row.connect_failures;
     failed.duration_ns += row.connect_sum_ns;
   }
+}
+
+void PrometheusSeries::AddTo(Latency& latency, const model::LatencyHistogram& histogram) {
+  for (size_t i = 0; i < kBounds; ++i) {
+    latency.cumulative[i] += histogram.CountAtMost(BoundNs(i));
+  }
+  latency.count += histogram.count();
+  latency.sum_ns += histogram.sum_ns();
 }
 
 void PrometheusSeries::AddTcp(const model::MetricSeries& series, const model::MetricPoint& point,
@@ -225,6 +210,7 @@ void PrometheusSeries::WriteTo(base::MetricsText& text) const {
                 text);
   WriteConnects(connects_, text);
   WriteTcp(tcp_, text);
+  WriteDns(text);
   WriteNat(nat_, text);
   WriteDrops(text);
   WriteNetwork(network_, text);
@@ -261,11 +247,16 @@ void PrometheusSeries::WriteRequests(const Family<Requests>& family, std::string
 void PrometheusSeries::WriteLatency(const Family<Latency>& family, std::string_view side,
                                     std::string_view overflow_labels,
                                     base::MetricsText& text) const {
-  std::array<double, kBounds> bounds{};
-  for (size_t i = 0; i < kBounds; ++i) bounds[i] = BoundNs(i) / 1e9;
   text.Family("kindling_" + std::string(side) + "_request_duration_seconds", MetricType::kHistogram,
               "Time from the first byte of a request to the last of its response, as the " +
                   std::string(side) + "'s side saw it.");
+  WriteHistograms(family, overflow_labels, text);
+}
+
+void PrometheusSeries::WriteHistograms(const Family<Latency>& family,
+                                       std::string_view overflow_labels, base::MetricsText& text) {
+  std::array<double, kBounds> bounds{};
+  for (size_t i = 0; i < kBounds; ++i) bounds[i] = BoundNs(i) / 1e9;
   const auto write = [&](std::string_view labels, const Latency& l) {
     text.Histogram(labels, bounds, l.cumulative, l.count, static_cast<double>(l.sum_ns) / 1e9);
   };

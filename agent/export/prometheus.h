@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -24,8 +25,9 @@ struct PrometheusOptions {
 //
 // Of Kindling's labels those that a plain host does not have (namespace, pod, ...) are empty.
 // `entity` series come from rows that the server's side observed, `topology` and connection series
-// from the client's. TCP's others come from both: what an end sent goes from it to the other. Those
-// of the host's network have the names that the store has, after "kindling_".
+// from the client's. TCP's others come from both: what an end sent goes from it to the other. DNS's
+// come from both too, from client to server, and say which end observed them. Those of the host's
+// network have the names that the store has, after "kindling_".
 //
 // Threads:  safe from any.
 // Limits:   max_series lines of text: what is new beyond them is summed in one overflow series per
@@ -46,6 +48,9 @@ class PrometheusSeries {
   // Upper bounds of latency buckets, powers of two in ns, which the recorded histograms share:
   // counts are exact. 16 us to 17 s.
   static constexpr size_t kBounds = 16;
+  static constexpr std::array<int, kBounds> kBoundExponents = {14, 16, 18, 20, 22, 24, 25, 26,
+                                                               27, 28, 29, 30, 31, 32, 33, 34};
+  static double BoundNs(size_t i) { return static_cast<double>(uint64_t{1} << kBoundExponents[i]); }
 
   struct Requests {
     int64_t changed_ns = 0;
@@ -85,6 +90,18 @@ class PrometheusSeries {
     double packets = 0;
     double bytes = 0;
   };
+  struct Dns {
+    int64_t changed_ns = 0;
+    double retries = 0;
+    double late_answers = 0;
+    double truncated = 0;
+    double tcp_fallbacks = 0;
+    double search_waste = 0;
+  };
+  struct DnsQueries {
+    int64_t changed_ns = 0;
+    double count = 0;
+  };
   // One series of NAT, or of the host's network.
   struct Network {
     int64_t changed_ns = 0;
@@ -108,6 +125,8 @@ class PrometheusSeries {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddDrops(const model::MetricSeries& series, const model::MetricPoint& point, int64_t now_ns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AddDns(const model::MetricSeries& series, const model::MetricPoint& point, int64_t now_ns)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AddNetwork(const model::MetricSeries& series, const model::MetricPoint& point,
                   int64_t now_ns) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void WriteRequests(const Family<Requests>& family, std::string_view prefix,
@@ -118,6 +137,13 @@ class PrometheusSeries {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void WriteConnects(const Family<Connects>& family, base::MetricsText& text);
   static void WriteTcp(const Family<Tcp>& family, base::MetricsText& text);
+  void WriteDns(base::MetricsText& text) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static void WriteDnsCounts(const Family<Dns>& family, base::MetricsText& text);
+  static void AddTo(Latency& latency, const model::LatencyHistogram& histogram);
+  static void WriteHistograms(const Family<Latency>& family, std::string_view overflow_labels,
+                              base::MetricsText& text);
+  // Labels of the series that takes what is beyond the cap: "(other)" where names are, else empty.
+  static std::string OverflowLabels(base::MetricLabels labels);
   static void WriteNat(const Family<Network>& family, base::MetricsText& text);
   void WriteDrops(base::MetricsText& text) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   static void WriteNetwork(const Family<Network>& family, base::MetricsText& text);
@@ -132,6 +158,9 @@ class PrometheusSeries {
   Family<Latency> client_latency_ ABSL_GUARDED_BY(mu_){.lines_per_entry = kBounds + 3};
   Family<Connects> connects_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 2};
   Family<Tcp> tcp_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 6};
+  Family<Dns> dns_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 5};
+  Family<DnsQueries> dns_queries_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
+  Family<Latency> dns_latency_ ABSL_GUARDED_BY(mu_){.lines_per_entry = kBounds + 3};
   Family<Network> nat_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
   Family<Drops> drops_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 2};
   Family<Drops> udp_drops_ ABSL_GUARDED_BY(mu_){.lines_per_entry = 1};
@@ -140,5 +169,21 @@ class PrometheusSeries {
   size_t lines_ ABSL_GUARDED_BY(mu_) = 0;
   uint64_t overflowed_rows_ ABSL_GUARDED_BY(mu_) = 0;
 };
+
+template <typename Values>
+Values& PrometheusSeries::Find(Family<Values>& family, std::string labels, int64_t now_ns) {
+  auto found = family.entries.find(labels);
+  if (found == family.entries.end()) {
+    if (lines_ + family.lines_per_entry > options_.max_series) {
+      ++overflowed_rows_;
+      family.overflow.changed_ns = now_ns;
+      return family.overflow;
+    }
+    lines_ += family.lines_per_entry;
+    found = family.entries.try_emplace(std::move(labels)).first;
+  }
+  found->second.changed_ns = now_ns;
+  return found->second;
+}
 
 }  // namespace kindling::agent

@@ -81,6 +81,15 @@ base::MetricLabels TcpLabels(const model::EdgeEnds& ends) {
   return labels;
 }
 
+base::MetricLabels DnsLabels(const model::EdgeEnds& ends) {
+  base::MetricLabels labels;
+  AddEnd("src_", ends.client, labels);
+  AddEnd("dst_", ends.server, labels);
+  labels.emplace_back("dst_port", PortOf(ends.server));
+  labels.emplace_back("observer", std::string(model::Name(ends.observer)));
+  return labels;
+}
+
 base::MetricLabels NatLabels(const model::Labels& labels) {
   const model::EdgeEnds ends = model::EndsOf(labels);
   base::MetricLabels renamed;

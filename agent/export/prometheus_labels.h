@@ -18,6 +18,8 @@ base::MetricLabels ConnectLabels(const model::EdgeStats& row, int error);
 // Of the other kindling_tcp_*: from the end that observed it, whose sending they tell of, to the
 // other.
 base::MetricLabels TcpLabels(const model::EdgeEnds& ends);
+// Of kindling_dns_*: from client to server, and which of them observed it.
+base::MetricLabels DnsLabels(const model::EdgeEnds& ends);
 // Of kindling_nat_connections_total: from the client to the server, both the true ones.
 base::MetricLabels NatLabels(const model::Labels& labels);
 // Of kindling_packet_drop*: from client to server, whichever way the packets went.

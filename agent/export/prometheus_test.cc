@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "agent/export/prometheus_labels.h"
+#include "model/dns_metrics.h"
 #include "model/drop_metrics.h"
 #include "model/edge_labels.h"
 #include "model/host_metrics.h"
@@ -358,6 +360,55 @@ TEST(PrometheusSeriesTest, TcpGoesFromWhoSends) {
   const double srtt_us = std::stod(text.substr(text.find("} ", at) + 2));
   EXPECT_NEAR(srtt_us, 2000, 50);
   EXPECT_EQ(series.series(), 3 * 6);
+}
+
+TEST(PrometheusSeriesTest, DnsGoesFromClientToServerWithoutNames) {
+  PrometheusSeries series({.max_series = 60});
+  const model::EdgeStats row = MakeRow(model::Side::kServer);
+  const auto add = [&](model::Side observer, const char* name, double value, const char* result,
+                       const std::string& question) {
+    model::Batch batch;
+    model::Labels labels = model::LabelsOf({observer, row.client, row.server});
+    model::AddLabel("name", question, labels);
+    if (result != nullptr) model::AddLabel("result", result, labels);
+    batch.series = {{.name = name, .kind = model::MetricKind::kDelta, .labels = std::move(labels)}};
+    batch.points = {{.value = value}};
+    if (batch.series[0].name == model::dns::kLatency) batch.points[0].histogram.Record(3'000'000);
+    series.Add(batch, kSecond);
+  };
+  add(model::Side::kClient, model::dns::kQueries, 3, "NOERROR", "a.test");
+  add(model::Side::kClient, model::dns::kQueries, 2, "NOERROR", "b.test");
+  add(model::Side::kClient, model::dns::kQueries, 1, "timeout", "b.test");
+  add(model::Side::kServer, model::dns::kQueries, 7, "NOERROR", "a.test");
+  add(model::Side::kClient, model::dns::kLatency, 0, nullptr, "a.test");
+  add(model::Side::kClient, model::dns::kLatency, 0, nullptr, "b.test");
+  add(model::Side::kClient, model::dns::kRetries, 4, nullptr, "b.test");
+  add(model::Side::kClient, model::dns::kSearchWaste, 5, nullptr, "b.test");
+  add(model::Side::kClient, "dns_of_tomorrow", 5, nullptr, "b.test");
+  const auto labels_of = [&](model::Side observer) {
+    return base::RenderLabels(DnsLabels({observer, row.client, row.server}));
+  };
+  const std::string by_client = "{" + labels_of(model::Side::kClient);
+  const std::string by_server = "{" + labels_of(model::Side::kServer);
+  EXPECT_NE(by_client.find("src_workload_name=\"shop:8080\""), std::string::npos) << by_client;
+  EXPECT_NE(by_client.find("dst_port=\"80\",observer=\"client\""), std::string::npos);
+  HasLine(series, "kindling_dns_query_total" + by_client + ",result=\"NOERROR\"} 5");
+  HasLine(series, "kindling_dns_query_total" + by_client + ",result=\"timeout\"} 1");
+  HasLine(series, "kindling_dns_query_total" + by_server + ",result=\"NOERROR\"} 7");
+  HasLine(series, "kindling_dns_latency_seconds_count" + by_client + "} 2");
+  HasLine(series, "kindling_dns_retry_total" + by_client + "} 4");
+  HasLine(series, "kindling_dns_search_waste_total" + by_client + "} 5");
+  HasLine(series, "kindling_dns_truncated_total" + by_client + "} 0");
+  EXPECT_EQ(series.series(), 3 + 19 + 5);
+  // Beyond the cap their sum is kept.
+  for (int i = 0; i < 100; ++i) {
+    add(model::Side::kServer, model::dns::kQueries, 1, ("R" + std::to_string(i)).c_str(), "a.test");
+  }
+  EXPECT_EQ(series.series(), 60);
+  const std::string text = Text(series);
+  const size_t at = text.find("dst_workload_name=\"(other)\"");
+  ASSERT_NE(at, std::string::npos) << text;
+  EXPECT_EQ(std::stod(text.substr(text.find("} ", at) + 2)), 100 - (60 - 27));
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 #include "base/testing/fake_clock.h"
 #include "base/testing/status_matchers.h"
 #include "base/testing/temp_dir.h"
+#include "model/dns_metrics.h"
 #include "model/host_metrics.h"
 #include "model/tcp_metrics.h"
 
@@ -89,6 +90,14 @@ TEST(PromtoolTest, FindsNothingButTheUnitsOfKindlingsNames) {
   of_tcp.points = {{.series = 0}, {.series = 1, .value = 2}};
   of_tcp.points[0].histogram.Record(kSecond);
   series.Add(of_tcp, clock.BootNs());
+  model::Batch of_dns;
+  of_dns.series = {
+      {.name = model::dns::kLatency, .kind = model::MetricKind::kHistogram, .labels = {}},
+      {.name = model::dns::kQueries, .kind = model::MetricKind::kDelta, .labels = {}},
+      {.name = model::dns::kRetries, .kind = model::MetricKind::kDelta, .labels = {}}};
+  of_dns.points = {{.series = 0}, {.series = 1, .value = 2}, {.series = 2, .value = 1}};
+  of_dns.points[0].histogram.Record(kSecond);
+  series.Add(of_dns, clock.BootNs());
   model::Batch of_network;
   for (const model::host::MetricInfo& info : model::host::kInfo) {
     of_network.points.push_back({.series = static_cast<uint32_t>(of_network.series.size())});
@@ -132,16 +141,27 @@ TEST(PromtoolTest, FindsNothingButTheUnitsOfKindlingsNames) {
                   .sender = sender->get()},
                  metrics);
   const std::string text = metrics.Text();
-  for (const char* name :
-       {"kindling_entity_request_total{", "kindling_topology_request_total{",
-        "kindling_tcp_connect_total{", "kindling_tcp_connect_duration_nanoseconds_total{",
-        "kindling_tcp_srtt_microseconds{", "kindling_tcp_retransmit_total{",
-        "kindling_tcp_packet_loss_total{", "kindling_tcp_reset_sent_total{",
-        "kindling_tcp_reset_received_total{", "kindling_tcp_listen_drop_total{",
-        "kindling_net_link_up", "kindling_net_qdisc_drops_total",
-        "kindling_server_request_duration_seconds_bucket{", "kindling_agent_requests_total 80\n",
-        "kindling_agent_spool_bytes ",
-        "kindling_agent_lost_events_total{stage=\"kernel_ring\"} 1\n", "(other)"}) {
+  for (const char* name : {"kindling_entity_request_total{",
+                           "kindling_topology_request_total{",
+                           "kindling_tcp_connect_total{",
+                           "kindling_tcp_connect_duration_nanoseconds_total{",
+                           "kindling_tcp_srtt_microseconds{",
+                           "kindling_tcp_retransmit_total{",
+                           "kindling_tcp_packet_loss_total{",
+                           "kindling_tcp_reset_sent_total{",
+                           "kindling_tcp_reset_received_total{",
+                           "kindling_tcp_listen_drop_total{",
+                           "kindling_dns_query_total{",
+                           "kindling_dns_latency_seconds_bucket{",
+                           "kindling_dns_retry_total{",
+                           "kindling_dns_search_waste_total{",
+                           "kindling_net_link_up",
+                           "kindling_net_qdisc_drops_total",
+                           "kindling_server_request_duration_seconds_bucket{",
+                           "kindling_agent_requests_total 80\n",
+                           "kindling_agent_spool_bytes ",
+                           "kindling_agent_lost_events_total{stage=\"kernel_ring\"} 1\n",
+                           "(other)"}) {
     EXPECT_NE(text.find(name), std::string::npos) << name;
   }
   const Verdict verdict = RunPromtool(text);
