@@ -88,3 +88,8 @@ def create_routed(entry: registry.Entry) -> tuple[Host, Host, Host]:
     _ip("-n", router.namespace, "link", "set", "lo", "up")
     _ip("netns", "exec", router.namespace, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
     return client, router, server
+
+
+def add_address(host: Host, address: str) -> None:
+    """One more, on its link to the other host."""
+    _ip("-n", host.namespace, "addr", "add", f"{address}/24", "dev", "eth0")
