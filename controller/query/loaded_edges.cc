@@ -164,7 +164,8 @@ std::vector<MapEdge> EdgesConcerned(const EdgeGroups& groups, const model::Filte
 void AddAround(const QueryContext& context, const LoadedEdges& loaded, const Range& range,
                const Concerned& concerned, LossAdder add, CompletenessSum& completeness) {
   // Where nothing was seen of what is asked for, it may have been anywhere.
-  const auto& [names, hosts] = concerned;
+  const std::set<std::string>& names = concerned.names;
+  const std::set<std::string>& hosts = concerned.hosts;
   const bool is_anywhere = hosts.empty();
   for (const model::Loss& loss : loaded.losses) {
     // What was lost on a host without a name may have been any of its workloads'.
