@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "agent/assembly.h"
+#include "agent/capture/event_sinks.h"
 #include "agent/config.h"
 #include "agent/delivery.h"
 #include "agent/recording/reader.h"
@@ -16,21 +17,8 @@ namespace {
 constexpr absl::Duration kAcknowledgeWait = absl::Seconds(60);
 
 // Sees only how far a recording goes.
-class LastTick final : public EventSink {
+class LastTick final : public NoSink {
  public:
-  void OnConnOpen(const ConnOpen&) override {}
-  void OnConnectFailure(const ConnectFailure&) override {}
-  void OnConnCounters(const ConnCounters&) override {}
-  void OnTcp(const TcpSample&) override {}
-  void OnListener(const ListenerSample&) override {}
-  void OnDrop(const DropSample&) override {}
-  void OnDatagrams(const DatagramSample&) override {}
-  void OnData(const DataEvent&) override {}
-  void OnListen(const ListenEvent&) override {}
-  void OnTask(const TaskEvent&) override {}
-  void OnKernelLoss(const KernelLoss&) override {}
-  void OnNat(const NatEvent&) override {}
-  void OnNetwork(const NetworkReading&) override {}
   void OnTick(int64_t, int64_t wall_ns) override { wall_ns_ = wall_ns; }
   int64_t wall_ns() const { return wall_ns_; }
 

@@ -21,6 +21,18 @@ IpAddress Unmapped(const IpAddress& address) {
   return ipv4;
 }
 
+bool IsLoopback(const IpAddress& address) {
+  const IpAddress plain = Unmapped(address);
+  if (plain.size == 4) return plain.bytes[0] == 127;
+  return plain.size == 16 && plain.bytes[15] == 1 &&
+         std::all_of(plain.bytes.begin(), plain.bytes.begin() + 15,
+                     [](uint8_t b) { return b == 0; });
+}
+
+bool IsWildcard(const IpAddress& address) {
+  return std::all_of(address.bytes.begin(), address.bytes.end(), [](uint8_t b) { return b == 0; });
+}
+
 std::string ToString(const Endpoint& endpoint) {
   const std::string address = ToString(endpoint.address);
   const std::string port = ":" + std::to_string(endpoint.port);

@@ -16,5 +16,9 @@ struct IpAddress {
 std::string ToString(const IpAddress& address);
 // IPv4-mapped IPv6 as IPv4, so that both ends of a dual-stack connection agree.
 IpAddress Unmapped(const IpAddress& address);
+// 127.0.0.0/8, ::1 and IPv4-mapped loopback.
+bool IsLoopback(const IpAddress& address);
+// 0.0.0.0, ::, and none at all.
+bool IsWildcard(const IpAddress& address);
 
 }  // namespace kindling::agent

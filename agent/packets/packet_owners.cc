@@ -5,32 +5,10 @@
 namespace kindling::agent {
 namespace {
 
-// A socket of both families has an IPv4 peer as ::ffff:10.0.0.1.
-IpAddress Plain(const IpAddress& address) {
-  constexpr size_t kPrefixBytes = 12;
-  const auto& bytes = address.bytes;
-  if (address.size != 16 || bytes[10] != 0xff || bytes[11] != 0xff ||
-      std::any_of(bytes.begin(), bytes.begin() + 10, [](uint8_t b) { return b != 0; })) {
-    return address;
-  }
-  IpAddress plain{.size = 4};
-  std::copy_n(bytes.begin() + kPrefixBytes, 4, plain.bytes.begin());
-  return plain;
-}
-
 // 0.0.0.0 and :: are the same to a socket of both families.
 IpAddress LocalOf(const IpAddress& address) {
-  const IpAddress plain = Plain(address);
-  const bool is_wildcard =
-      std::all_of(plain.bytes.begin(), plain.bytes.end(), [](uint8_t b) { return b == 0; });
-  return is_wildcard ? IpAddress() : plain;
-}
-
-bool IsLoopback(const IpAddress& address) {
-  if (address.size == 4) return address.bytes[0] == 127;
-  return address.size == 16 && address.bytes[15] == 1 &&
-         std::all_of(address.bytes.begin(), address.bytes.end() - 1,
-                     [](uint8_t b) { return b == 0; });
+  const IpAddress plain = Unmapped(address);
+  return IsWildcard(plain) ? IpAddress() : plain;
 }
 
 }  // namespace
@@ -39,7 +17,7 @@ PacketOwners::Key PacketOwners::KeyOf(const ConnOpen& socket) {
   return {.netns = socket.netns,
           .transport = socket.transport,
           .local = LocalOf(socket.local),
-          .remote = Plain(socket.remote),
+          .remote = Unmapped(socket.remote),
           .local_port = socket.local_port,
           .remote_port = socket.remote.size == 0 ? uint16_t{0} : socket.remote_port};
 }

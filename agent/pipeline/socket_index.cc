@@ -10,18 +10,6 @@ constexpr uint16_t kFirstEphemeralPort = 32768;  // Linux's usual net.ipv4.ip_lo
 
 }  // namespace
 
-bool IsLoopback(const IpAddress& address) {
-  const IpAddress plain = Unmapped(address);
-  if (plain.size == 4) return plain.bytes[0] == 127;
-  return plain.size == 16 && plain.bytes[15] == 1 &&
-         std::all_of(plain.bytes.begin(), plain.bytes.begin() + 15,
-                     [](uint8_t b) { return b == 0; });
-}
-
-bool IsWildcard(const IpAddress& address) {
-  return std::all_of(address.bytes.begin(), address.bytes.end(), [](uint8_t b) { return b == 0; });
-}
-
 SocketIndex::Pair SocketIndex::PairOf(const ConnOpen& open) {
   return {.transport = open.transport,
           .local = Unmapped(open.local),

@@ -126,8 +126,4 @@ class SocketIndex {
 
 // IPv4-mapped IPv6 as IPv4, so that both ends of a dual-stack connection agree.
 IpAddress Unmapped(const IpAddress& address);
-// 127.0.0.0/8, ::1 and IPv4-mapped loopback.
-bool IsLoopback(const IpAddress& address);
-bool IsWildcard(const IpAddress& address);
-
 }  // namespace kindling::agent

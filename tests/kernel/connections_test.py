@@ -9,29 +9,15 @@ import sys
 import unittest
 from pathlib import Path
 
-import registry
 import topology
 from kindling import Kindling, Programs, free_port
-from procs import Supervisor
-from rig import require_capture
+from rig import TwoHostsTest
 
 PROGRAM = str(Path(__file__).resolve().parent / "connections_client.py")
 PORT, EARLY, LATE, BYTES = 8010, 3, 40, 1000
 
 
-class ConnectionsTest(unittest.TestCase):
-    def setUp(self) -> None:
-        require_capture()
-        self.entry = registry.create(detached=False)
-        self.supervisor = Supervisor(Path(self.entry.directory), self.entry.add_process,
-                                     Path(self.entry.cgroup) if self.entry.cgroup else None)
-        self.addCleanup(self.close)
-        self.a, self.b = topology.create(self.entry)
-
-    def close(self) -> None:
-        self.supervisor.stop_all()
-        registry.remove(self.entry)
-
+class ConnectionsTest(TwoHostsTest):
     def start(self, name: str, host: topology.Host, *arguments: str) -> object:
         child = self.supervisor.spawn(name, [sys.executable, PROGRAM, *arguments], namespace=host.namespace)
         self.supervisor.wait_for_line(child, "ready")
@@ -44,7 +30,7 @@ class ConnectionsTest(unittest.TestCase):
         return {tuple(line.split()[2:4]) for line in out.splitlines()}
 
     def test_open_connections(self) -> None:
-        kindling = Kindling(Programs.of_test(), self.supervisor, Path(self.entry.directory), {})
+        kindling = Kindling(Programs.of_test(), self.supervisor, self.directory, {})
         kindling.address = f"127.0.0.1:{free_port()}"
         server = self.start("server", self.b, "listen", str(PORT))
         self.start("early", self.a, self.b.address, str(PORT), str(EARLY))

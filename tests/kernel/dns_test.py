@@ -12,12 +12,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import registry
 import servers
 import topology
 from kindling import Kindling, Programs, free_port
-from procs import Child, Supervisor
-from rig import require_capture
+from procs import Child
+from rig import TwoHostsTest
 
 HERE = Path(__file__).resolve().parent
 RESOLVER, DEAD = "10.77.0.2", "10.77.0.3"
@@ -45,27 +44,18 @@ host-record=db.test,10.77.0.20
 """
 
 
-class DnsTest(unittest.TestCase):
+class DnsTest(TwoHostsTest):
     maxDiff = None
 
     def setUp(self) -> None:
-        require_capture()
-        self.entry = registry.create(detached=False)
-        self.supervisor = Supervisor(Path(self.entry.directory), self.entry.add_process,
-                                     Path(self.entry.cgroup) if self.entry.cgroup else None)
-        self.addCleanup(self.close)
-        self.a, self.b = topology.create(self.entry)
+        super().setUp()
         topology.add_address(self.b, DEAD)
-
-    def close(self) -> None:
-        self.supervisor.stop_all()
-        registry.remove(self.entry)
 
     # The pieces that it is made of.
 
     def start_dnsmasq(self) -> None:
         user = servers.existing_user("dnsmasq", "nobody")
-        place = servers.Place(self.supervisor, self.b.namespace, Path(self.entry.directory))
+        place = servers.Place(self.supervisor, self.b.namespace, self.directory)
         directory = place.own("dnsmasq", user)
         big = "\n".join(f'txt-record=big.test,"{"x" * 200}{i}"' for i in range(10))
         config = directory / "dnsmasq.conf"
@@ -127,7 +117,7 @@ class DnsTest(unittest.TestCase):
         self.check("sys_exit")
 
     def check(self, hook: str) -> None:
-        directory = Path(self.entry.directory) / "kindling"
+        directory = self.directory / "kindling"
         directory.mkdir()
         kindling = Kindling(Programs.of_test(), self.supervisor, directory, {"hook": hook})
         kindling.address = f"127.0.0.1:{free_port()}"

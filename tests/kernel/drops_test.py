@@ -12,11 +12,9 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-import registry
 import topology
 from kindling import Kindling, Programs, free_port
-from procs import Supervisor
-from rig import require_capture
+from rig import TwoHostsTest
 
 HERE = Path(__file__).resolve().parent
 ECHO, FORBIDDEN, NOBODY, SLOW, FLOODED, DAMAGED, DEAD = 8101, 8102, 8103, 8104, 8105, 8106, 8107
@@ -26,20 +24,8 @@ NEIGHBOUR_GIVES_UP_S = 15
 SETTLE_S = 5  # two windows
 
 
-class DropsTest(unittest.TestCase):
+class DropsTest(TwoHostsTest):
     maxDiff = None
-
-    def setUp(self) -> None:
-        require_capture()
-        self.entry = registry.create(detached=False)
-        self.supervisor = Supervisor(Path(self.entry.directory), self.entry.add_process,
-                                     Path(self.entry.cgroup) if self.entry.cgroup else None)
-        self.addCleanup(self.close)
-        self.a, self.b = topology.create(self.entry)
-
-    def close(self) -> None:
-        self.supervisor.stop_all()
-        registry.remove(self.entry)
 
     def test_socket_tracepoints(self) -> None:
         self.check("socket_tracepoints")
@@ -85,7 +71,7 @@ class DropsTest(unittest.TestCase):
                             namespace=self.a.namespace, timeout_s=60)
 
     def start(self, capture: dict[str, Any]) -> Kindling:
-        kindling = Kindling(Programs.of_test(), self.supervisor, Path(self.entry.directory), capture)
+        kindling = Kindling(Programs.of_test(), self.supervisor, self.directory, capture)
         kindling.address = f"127.0.0.1:{free_port()}"
         kindling.start_controller()
         kindling.start_agents({"host-a": [self.a.namespace_path], "host-b": [self.b.namespace_path]})
@@ -206,7 +192,7 @@ class DropsTest(unittest.TestCase):
                            row["reason"], row["packets"]) for row in rows],
                          [("", f"drops_peer:{SLOW}", "server", "host-b", "receive_buffer",
                            "receive_queue", by_socket)])
-        log = (Path(self.entry.directory) / "kindling-agent-host-b.log").read_text(encoding="utf-8")
+        log = (self.directory / "kindling-agent-host-b.log").read_text(encoding="utf-8")
         self.assertIn("without tp_btf/kfree_skb (disabled by config): dropped packets", log)
 
 

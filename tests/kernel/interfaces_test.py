@@ -13,11 +13,9 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-import registry
 import topology
 from kindling import Kindling, Programs, free_port
-from procs import Supervisor
-from rig import require_capture
+from rig import TwoHostsTest
 
 LOAD = Path(__file__).resolve().parent / "network_load.py"
 DEAF, HELD, NOBODY = 9001, 9002, 9003
@@ -25,22 +23,13 @@ FLOODED, CONNECTIONS, FLOWS = 400, 40, 120
 SETTLE_S = 5  # two windows
 
 
-class InterfacesTest(unittest.TestCase):
+class InterfacesTest(TwoHostsTest):
     maxDiff = None
 
     def setUp(self) -> None:
-        require_capture()
-        self.entry = registry.create(detached=False)
-        self.supervisor = Supervisor(Path(self.entry.directory), self.entry.add_process,
-                                     Path(self.entry.cgroup) if self.entry.cgroup else None)
-        self.addCleanup(self.close)
-        self.a, self.b = topology.create(self.entry)
-        self.kindling = Kindling(Programs.of_test(), self.supervisor, Path(self.entry.directory))
+        super().setUp()
+        self.kindling = Kindling(Programs.of_test(), self.supervisor, self.directory)
         self.kindling.address = f"127.0.0.1:{free_port()}"
-
-    def close(self) -> None:
-        self.supervisor.stop_all()
-        registry.remove(self.entry)
 
     # The pieces that it is made of.
 

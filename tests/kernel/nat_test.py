@@ -12,11 +12,9 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-import registry
 import topology
 from kindling import Kindling, Programs, free_port
-from procs import Supervisor
-from rig import require_capture
+from rig import HostsTest
 
 HERE = Path(__file__).resolve().parent
 SERVICE, PUBLISHED, PORT = "10.96.0.1", "10.96.0.2", 8080
@@ -24,15 +22,11 @@ BY_NFT, BY_IPTABLES, DIRECT = 60, 20, 10
 SETTLE_S = 5  # two windows
 
 
-class NatTest(unittest.TestCase):
+class NatTest(HostsTest):
     maxDiff = None
 
     def setUp(self) -> None:
-        require_capture()
-        self.entry = registry.create(detached=False)
-        self.supervisor = Supervisor(Path(self.entry.directory), self.entry.add_process,
-                                     Path(self.entry.cgroup) if self.entry.cgroup else None)
-        self.addCleanup(self.close)
+        super().setUp()
         names = ["client", "router", "one", "two"]
         self.hosts = {name: topology.Host(f"{self.entry.name}-{name}", f"10.78.{i}.2")
                       for i, name in enumerate(names)}
@@ -44,10 +38,6 @@ class NatTest(unittest.TestCase):
         for name in ("client", "one", "two"):
             self.connect(self.hosts[name], name)
         self.inside("router", "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
-
-    def close(self) -> None:
-        self.supervisor.stop_all()
-        registry.remove(self.entry)
 
     # The pieces that it is made of.
 
@@ -92,7 +82,7 @@ class NatTest(unittest.TestCase):
                              str(count)], namespace=self.hosts["client"].namespace)
 
     def start(self, scopes: dict[str, list[str]], disabled: list[str]) -> Kindling:
-        kindling = Kindling(Programs.of_test(), self.supervisor, Path(self.entry.directory))
+        kindling = Kindling(Programs.of_test(), self.supervisor, self.directory)
         kindling.address = f"127.0.0.1:{free_port()}"
         kindling.network = {"disable": disabled}
         kindling.start_controller()
@@ -121,7 +111,7 @@ class NatTest(unittest.TestCase):
     def test_a_recording_has_what_nat_did(self) -> None:
         self.add_rules()
         kindling = self.start({}, disabled=["interfaces"])
-        file = Path(self.entry.directory) / "nat.krec"
+        file = self.directory / "nat.krec"
         agent = kindling.start_recording(file, [self.hosts["client"].namespace_path,
                                                 self.hosts["router"].namespace_path])
         self.call(SERVICE, 80, DIRECT)

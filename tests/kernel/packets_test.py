@@ -12,11 +12,10 @@ import unittest
 from pathlib import Path
 
 import pcap_file
-import registry
 import topology
 from kindling import Kindling, Programs, free_port
-from procs import Child, Supervisor
-from rig import require_capture
+from procs import Child
+from rig import TwoHostsTest
 
 HERE = Path(__file__).resolve().parent
 ECHO, SINK, OTHER = 8001, 8002, 8003
@@ -35,17 +34,11 @@ def by_flow(packets: list[pcap_file.Packet]) -> dict[bytes, list[tuple[bytes, in
     return flows
 
 
-class PacketsTest(unittest.TestCase):
+class PacketsTest(TwoHostsTest):
     maxDiff = 2000
 
     def setUp(self) -> None:
-        require_capture()
-        self.entry = registry.create(detached=False)
-        self.supervisor = Supervisor(Path(self.entry.directory), self.entry.add_process,
-                                     Path(self.entry.cgroup) if self.entry.cgroup else None)
-        self.addCleanup(self.close)
-        self.a, self.b = topology.create(self.entry)
-        self.directory = Path(self.entry.directory)
+        super().setUp()
         self.kindling = Kindling(Programs.of_test(), self.supervisor, self.directory)
         self.kindling.address = f"127.0.0.1:{free_port()}"
         self.kindling.start_controller()
@@ -58,10 +51,6 @@ class PacketsTest(unittest.TestCase):
         while self.spawn(Path("/dev/null"), "--node", "host-a", "--node", "host-b", "--for",
                          "100ms").wait(20) != OK:
             self.assertLess(time.monotonic(), deadline, "the agents do not wait for tasks")
-
-    def close(self) -> None:
-        self.supervisor.stop_all()
-        registry.remove(self.entry)
 
     # The pieces that it is made of.
 

@@ -22,6 +22,30 @@ def require_capture() -> None:
         raise AssertionError(f"this test captures: {reason}")
 
 
+class HostsTest(unittest.TestCase):
+    """A test with hosts of its own: what it makes and starts is removed, also after a failure."""
+
+    def setUp(self) -> None:
+        require_capture()
+        self.entry = registry.create(detached=False)
+        self.directory = Path(self.entry.directory)
+        self.supervisor = Supervisor(self.directory, self.entry.add_process,
+                                     Path(self.entry.cgroup) if self.entry.cgroup else None)
+        self.addCleanup(self.close)
+
+    def close(self) -> None:
+        self.supervisor.stop_all()
+        registry.remove(self.entry)
+
+
+class TwoHostsTest(HostsTest):
+    """With two hosts that a link joins."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.a, self.b = topology.create(self.entry)
+
+
 class Rig:
     def __init__(self) -> None:
         require_capture()

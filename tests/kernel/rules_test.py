@@ -9,14 +9,10 @@ import subprocess
 import sys
 import time
 import unittest
-from pathlib import Path
 from typing import Any
 
-import registry
-import topology
 from kindling import Kindling, Programs, free_port
-from procs import Supervisor
-from rig import require_capture
+from rig import TwoHostsTest
 
 DROPPED, OPEN = 8021, 8022
 RULES = f"""
@@ -40,23 +36,14 @@ for _ in range(int(sys.argv[3])):
 """
 
 
-class RulesTest(unittest.TestCase):
+class RulesTest(TwoHostsTest):
     def setUp(self) -> None:
-        require_capture()
-        self.entry = registry.create(detached=False)
-        self.supervisor = Supervisor(Path(self.entry.directory), self.entry.add_process,
-                                     Path(self.entry.cgroup) if self.entry.cgroup else None)
-        self.addCleanup(self.close)
-        self.a, self.b = topology.create(self.entry)
+        super().setUp()
         self.nft("-f", "-", rules=RULES)
-        self.kindling = Kindling(Programs.of_test(), self.supervisor, Path(self.entry.directory), {})
+        self.kindling = Kindling(Programs.of_test(), self.supervisor, self.directory, {})
         self.kindling.address = f"127.0.0.1:{free_port()}"
         self.kindling.start_controller()
         self.kindling.start_agents({"host-a": [self.a.namespace_path], "host-b": [self.b.namespace_path]})
-
-    def close(self) -> None:
-        self.supervisor.stop_all()
-        registry.remove(self.entry)
 
     def nft(self, *arguments: str, rules: str = "") -> str:
         return subprocess.run(["ip", "netns", "exec", self.b.namespace, "nft", *arguments], input=rules, text=True,

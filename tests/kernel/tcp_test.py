@@ -12,11 +12,9 @@ import unittest
 from pathlib import Path
 from typing import Any
 
-import registry
 import topology
 from kindling import Kindling, Programs, free_port
-from procs import Supervisor
-from rig import require_capture
+from rig import TwoHostsTest
 
 HERE = Path(__file__).resolve().parent
 ECHO, NOBODY, BLACK_HOLE, SINK, DEAF, RUDE = 8001, 8002, 8003, 8004, 8005, 8006
@@ -26,20 +24,8 @@ SETTLE_S = 2.5
 BUSIEST_S = 60
 
 
-class TcpTest(unittest.TestCase):
+class TcpTest(TwoHostsTest):
     maxDiff = None
-
-    def setUp(self) -> None:
-        require_capture()
-        self.entry = registry.create(detached=False)
-        self.supervisor = Supervisor(Path(self.entry.directory), self.entry.add_process,
-                                     Path(self.entry.cgroup) if self.entry.cgroup else None)
-        self.addCleanup(self.close)
-        self.a, self.b = topology.create(self.entry)
-
-    def close(self) -> None:
-        self.supervisor.stop_all()
-        registry.remove(self.entry)
 
     def test_socket_tracepoints(self) -> None:
         self.check("socket_tracepoints")
@@ -94,7 +80,7 @@ class TcpTest(unittest.TestCase):
         time.sleep(SETTLE_S)
 
     def check(self, hook: str) -> None:
-        directory = Path(self.entry.directory) / hook
+        directory = self.directory / hook
         directory.mkdir()
         kindling = Kindling(Programs.of_test(), self.supervisor, directory, {"hook": hook})
         kindling.address = f"127.0.0.1:{free_port()}"
