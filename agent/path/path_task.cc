@@ -44,6 +44,7 @@ class PathTask final : public Task {
     for (const MissingHook& hook : trace->missing()) {
       message.add_not_seen(absl::StrFormat("without %s (%s): %s", hook.hook, hook.why, hook.lost));
     }
+    message.set_began_ns(base::SystemClock().WallNs());
     if (!context.Emit(message)) return absl::OkStatus();
     while (true) {
       const bool is_last = context.WaitUntilStopped(kPollInterval);

@@ -15,6 +15,8 @@ constexpr absl::Duration kStep = absl::Milliseconds(100);
 constexpr absl::Duration kGrace = absl::Seconds(3);
 // Programs are loaded in a second or so, where a machine is busy in several.
 constexpr absl::Duration kBeginWithin = absl::Seconds(20);
+// A message's way makes clocks seem earlier than they are; it is shorter than this.
+constexpr int64_t kTransitNs = 20'000'000;
 
 absl::Duration LimitOf(const v1::TracePathRequest& request) {
   return request.limit_ms() == 0
@@ -103,6 +105,9 @@ bool PathRun::AwaitBegin(const Reader& reader) {
     begun.insert(event->agent);
     Take(*event);
   }
+  have_all_begun_ = true;
+  const int64_t now_ns = absl::GetCurrentTimeNanos();
+  for (auto& [agent, begin] : begins_) begin.since_ns = now_ns + begin.later_ns + kTransitNs;
   return true;
 }
 
@@ -125,7 +130,14 @@ void PathRun::Take(const TaskQueue::Event& event) {
     Note(absl::StrFormat("host %s, %s", agent.host, text));
   }
   const int64_t now_ns = absl::GetCurrentTimeNanos();
+  if (hops.began_ns() != 0) {
+    begins_[event.agent] = {.later_ns = hops.began_ns() - now_ns,
+                            .since_ns = have_all_begun_ ? 0 : INT64_MAX};
+  }
+  const auto begin = begins_.find(event.agent);
+  const int64_t since_ns = begin == begins_.end() ? 0 : begin->second.since_ns;
   for (const v1::TracedHop& hop : hops.hops()) {
+    if (hop.wall_ns() < since_ns) continue;
     journeys_.Add(FromProto(hop, agent.agent_id), now_ns);
   }
   hops.clear_hops();

@@ -62,6 +62,14 @@ class PathRun {
   HostNames hosts_;
   model::JourneyTable journeys_;
   model::PathSummary summary_;
+  // Of each agent: how much later its clock is than ours, 0 where it did not say, and since when by
+  // its own what it saw counts: what passed before all had begun would seem to go astray.
+  struct Begin {
+    int64_t later_ns = 0;
+    int64_t since_ns = 0;
+  };
+  bool have_all_begun_ = false;
+  std::map<size_t, Begin> begins_;
   std::map<size_t, v1::PathHops> last_;  // of each agent, for what it lost
   std::vector<std::string> notes_;
   std::set<std::string> noted_;

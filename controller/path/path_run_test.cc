@@ -87,6 +87,36 @@ class PathRunTest : public ::testing::Test {
   size_t most_parts_ = 1000;
 };
 
+TEST_F(PathRunTest, WhatPassedBeforeAllHadBegunIsLeftOut) {
+  const auto began = [](TaskQueue& queue, size_t agent) {
+    v1::PathHops first;
+    first.set_began_ns(absl::GetCurrentTimeNanos());
+    Push(queue, agent, first);
+  };
+  Attend("early", [began](TaskQueue& queue, size_t agent) {
+    began(queue, agent);
+    v1::PathHops before;
+    *before.add_hops() = Hop(1, model::PathPlace::kQueued, absl::GetCurrentTimeNanos());
+    Push(queue, agent, before);
+    absl::SleepFor(absl::Milliseconds(400));
+    v1::PathHops after;
+    *after.add_hops() = Hop(2, model::PathPlace::kQueued, absl::GetCurrentTimeNanos());
+    after.mutable_hops(0)->set_device("after");
+    // Of before, however late it comes.
+    *after.add_hops() = Hop(3, model::PathPlace::kQueued, before.hops(0).wall_ns());
+    Push(queue, agent, after);
+    queue.End(agent, absl::OkStatus());
+  });
+  Attend("late", [began](TaskQueue& queue, size_t agent) {
+    absl::SleepFor(absl::Milliseconds(100));
+    began(queue, agent);
+    queue.End(agent, absl::OkStatus());
+  });
+  Trace({});
+  ASSERT_THAT(parts_, SizeIs(3));  // the begin, one packet, the summary
+  EXPECT_EQ(parts_[1].packet().hops(0).device(), "after");
+}
+
 TEST_F(PathRunTest, HopsOfTwoHostsAreOnePacket) {
   Attend("a", [](TaskQueue& queue, size_t agent) {
     Push(queue, agent, {});
