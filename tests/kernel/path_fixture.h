@@ -120,6 +120,9 @@ class PathTest : public ::testing::Test {
     topology_.Ip("router",
                  "link add br0 type bridge\nlink set br0 up\n"
                  "link set p-client master br0\nlink set p-server master br0");
+    for (const char* port : {"p-client", "p-server"}) {
+      topology_.Await("router", port, " state forwarding ");
+    }
     topology_.Ip("client", "addr add 10.88.0.1/24 dev eth0\naddr add fd00:88::1/64 dev eth0 nodad");
     topology_.Ip("server", "addr add 10.88.0.2/24 dev eth0\naddr add fd00:88::2/64 dev eth0 nodad");
   }

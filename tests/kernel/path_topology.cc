@@ -102,6 +102,20 @@ void PathTopology::Veth(const std::string& a, const std::string& device_a, const
            device_b + " netns " + Name(b));
   Ip(a, "link set " + device_a + " up");
   Ip(b, "link set " + device_b + " up");
+  // The kernel notes a carrier up to a second later and throws packets away until then.
+  Await(a, device_a, " state UP ");
+  Await(b, device_b, " state UP ");
+}
+
+void PathTopology::Await(const std::string& host, const std::string& device,
+                         const std::string& text) const {
+  const std::string command = IpProgram() + " -n " + Name(host) + " -d -o link show dev " + device;
+  for (int i = 0; i < 200; ++i) {
+    if (RunShell(command).find(text) != std::string::npos) return;
+    usleep(50'000);
+  }
+  std::fprintf(stderr, "%s: never \"%s\"\n", command.c_str(), text.c_str());
+  std::abort();
 }
 
 void PathTopology::In(const std::string& host, const std::function<void()>& body) const {

@@ -30,7 +30,9 @@ class PathTopology {
   void Forward(const std::string& host) const;
   // What the kernel says that the device's queue discipline has dropped.
   uint64_t QdiscDrops(const std::string& host, const std::string& device) const;
-  // A veth pair between two hosts, up, without addresses.
+  // Until `ip -d -o link` says so of the device; aborts the process after 10 s.
+  void Await(const std::string& host, const std::string& device, const std::string& text) const;
+  // A veth pair between two hosts, up, without addresses; both carry packets already.
   void Veth(const std::string& a, const std::string& device_a, const std::string& b,
             const std::string& device_b) const;
 
