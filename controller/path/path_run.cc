@@ -108,6 +108,8 @@ bool PathRun::AwaitBegin(const Reader& reader) {
   have_all_begun_ = true;
   const int64_t now_ns = absl::GetCurrentTimeNanos();
   for (auto& [agent, begin] : begins_) begin.since_ns = now_ns + begin.later_ns + kTransitNs;
+  // Whoever sends when told that packets are followed has them followed.
+  absl::SleepFor(absl::Nanoseconds(2 * kTransitNs));
   return true;
 }
 
