@@ -207,32 +207,19 @@ void IngestStream::OnRoom() {
 }
 
 void IngestStream::Pump() {
-  {
-    absl::MutexLock lock(&mu_);
-    pump_again_ = true;
-    if (pumping_) return;
-    pumping_ = true;
-  }
   // Once it has finished gRPC may drop this at any moment.
   const std::shared_ptr<IngestStream> keep = shared_from_this();
-  while (PumpOnce()) {
-  }
+  pump_.Run([this] { Step(); });
 }
 
-// False when nothing is left to do.
-bool IngestStream::PumpOnce() {
+void IngestStream::Step() {
   bool write = false;
   bool read = false;
   bool finish = false;
   grpc::Status finish_status;
   {
     absl::MutexLock lock(&mu_);
-    if (!pump_again_) {
-      pumping_ = false;
-      return false;
-    }
-    pump_again_ = false;
-    if (finished_) return true;
+    if (finished_) return;
     if (!writing_ && !gone_) write = writing_ = NextResponse();
     const bool all_said = gone_ || (in_flight_ == 0 && !writing_ && !parked_);
     if (ending_ && all_said && !writing_) {
@@ -245,7 +232,6 @@ bool IngestStream::PumpOnce() {
   if (write) StartWrite(&response_);
   if (read) StartRead(&request_);
   if (finish) Finish(finish_status);
-  return true;
 }
 
 }  // namespace kindling::controller

@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "base/serial_pump.h"
 #include "controller/ingest/committer.h"
 #include "controller/ingest/session.h"
 #include "kindling/v1/ingest.pb.h"
@@ -64,7 +65,7 @@ class IngestStream final : public grpc::ServerBidiReactor<v1::IngestRequest, v1:
   bool Park();
   // Makes the calls into gRPC that the state asks for.
   void Pump();
-  bool PumpOnce();
+  void Step();
   bool NextResponse() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndLocked(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
@@ -74,6 +75,7 @@ class IngestStream final : public grpc::ServerBidiReactor<v1::IngestRequest, v1:
   const std::shared_ptr<Committer::Lane> lane_ = std::make_shared<Committer::Lane>();
   v1::IngestRequest request_;    // gRPC's while reading_
   v1::IngestResponse response_;  // gRPC's while writing_
+  base::SerialPump pump_;
 
   absl::Mutex mu_;
   std::unique_ptr<Session> session_ ABSL_GUARDED_BY(mu_);  // null after OnDone
@@ -81,8 +83,6 @@ class IngestStream final : public grpc::ServerBidiReactor<v1::IngestRequest, v1:
   std::map<uint64_t, uint64_t> acks_ ABSL_GUARDED_BY(mu_);  // epoch -> sequence, not yet written
   uint32_t in_flight_ ABSL_GUARDED_BY(mu_) = 0;             // batches in the committer
   bool waiting_ ABSL_GUARDED_BY(mu_) = false;               // for room in the committer
-  bool pumping_ ABSL_GUARDED_BY(mu_) = false;
-  bool pump_again_ ABSL_GUARDED_BY(mu_) = false;
   bool reading_ ABSL_GUARDED_BY(mu_) = false;  // until the request has been handled
   bool parked_ ABSL_GUARDED_BY(mu_) = false;   // a batch has been read, and waits for room
   bool writing_ ABSL_GUARDED_BY(mu_) = false;
